@@ -28,15 +28,23 @@ public final class PartialTokenBlock {
         TokenHasher.requirePageSize(blockSize);
         this.blockSize = blockSize;
         this.hasher = hasher;
-        this.tokens = new int[blockSize];
+        this.tokens = newBuffer(blockSize);
         this.parentSequenceHash = parentSequenceHash;
+    }
+
+    /** Room for a whole block of usual size; a larger one grows as its tokens come. */
+    private static int[] newBuffer(int blockSize) {
+        return new int[Math.min(blockSize, 64)];
     }
 
     /** Adds one token; {@link Kind#FULL} when there is no room. */
     public void push(int token) {
-        if (length == blockSize) {
-            throw new TokenException(Kind.FULL, "block is full: it holds " + length + " of " + blockSize
-                    + " tokens; commit it before another token is pushed");
+        if (length == tokens.length) {
+            if (length == blockSize) {
+                throw new TokenException(Kind.FULL, "block is full: it holds " + length + " of " + blockSize
+                        + " tokens; commit it before another token is pushed");
+            }
+            reserve(1);
         }
         tokens[length++] = token;
     }
@@ -44,9 +52,18 @@ public final class PartialTokenBlock {
     /** Adds as many of the tokens as there is room for and returns the others. */
     public Tokens push(Tokens more) {
         int taken = Math.min(more.size(), remaining());
+        reserve(taken);
         more.subList(0, taken).copyTo(tokens, length);
         length += taken;
         return more.subList(taken, more.size());
+    }
+
+    private void reserve(int count) {
+        int needed = length + count;
+        if (needed > tokens.length) {
+            long doubled = 2L * tokens.length;
+            tokens = Arrays.copyOf(tokens, (int) Math.min(blockSize, Math.max(needed, doubled)));
+        }
     }
 
     /** Takes the last token and returns it; {@link Kind#EMPTY} when there is none. */
@@ -80,7 +97,7 @@ public final class PartialTokenBlock {
                     + " tokens; push " + remaining() + " more before it is committed");
         }
         TokenBlock block = TokenBlock.hash(Tokens.wrap(tokens, 0, length), hasher, parentSequenceHash);
-        tokens = new int[blockSize];
+        tokens = newBuffer(blockSize);
         length = 0;
         parentSequenceHash = OptionalLong.of(block.sequenceHash());
         return block;

@@ -48,6 +48,9 @@ public final class TokenBlockSequence {
     private long[] sequenceHashes;
     private int committed;
 
+    /** The total at which {@link #append} must commit or grow first: one comparison on its fast path. */
+    private int room;
+
     /** The blocks of these tokens without a salt. */
     public TokenBlockSequence(Tokens tokens, int blockSize) {
         this(tokens, blockSize, TokenHash.NO_SALT_HASH);
@@ -64,6 +67,7 @@ public final class TokenBlockSequence {
         this.blockHashes = new long[blocks];
         this.sequenceHashes = new long[blocks];
         hashUpTo(blocks);
+        updateRoom();
     }
 
     /** The full blocks of these tokens and the block after them. */
@@ -73,16 +77,34 @@ public final class TokenBlockSequence {
 
     /** Appends one token; the index of the block that was committed by it, if any. */
     public OptionalInt append(int token) {
-        OptionalInt done = OptionalInt.empty();
-        if (currentSize() == blockSize) {
-            commitUpTo(committed + 1);
-            done = OptionalInt.of(committed - 1);
-        }
-        if (totalTokens == tokens.length) {
-            reserve(1);
-        }
+        OptionalInt done = totalTokens == room ? makeRoom() : OptionalInt.empty();
         tokens[totalTokens++] = token;
         return done;
+    }
+
+    private OptionalInt makeRoom() {
+        OptionalInt done = OptionalInt.empty();
+        reserve(1);
+        if (currentSize() == blockSize) {
+            done = OptionalInt.of(committed);
+            commitCurrent();
+        }
+        updateRoom();
+        return done;
+    }
+
+    private void commitCurrent() {
+        reserveBlocks(committed + 1);
+        int from = committed * blockSize;
+        long blockHash = hasher.blockHash(tokens, from, from + blockSize);
+        blockHashes[committed] = blockHash;
+        sequenceHashes[committed] = committed == 0 ? blockHash
+                : hasher.sequenceHash(sequenceHashes[committed - 1], blockHash);
+        committed++;
+    }
+
+    private void updateRoom() {
+        room = (int) Math.min(tokens.length, (committed + 1L) * blockSize);
     }
 
     /** Appends these tokens; the blocks that were committed by them, if any. */
@@ -107,27 +129,27 @@ public final class TokenBlockSequence {
         totalTokens += count;
         int before = committed;
         int blocks = (totalTokens - 1) / blockSize;
-        if (blocks == before) {
-            return Optional.empty();
+        if (blocks > before) {
+            reserveBlocks(blocks);
+            hashUpTo(blocks);
         }
-        commitUpTo(blocks);
-        return Optional.of(new BlockRange(before, blocks));
+        updateRoom();
+        return blocks > before ? Optional.of(new BlockRange(before, blocks)) : Optional.empty();
     }
 
     private void reserve(int count) {
         int needed = Math.addExact(totalTokens, count);
         if (needed > tokens.length) {
-            tokens = Arrays.copyOf(tokens, Math.max(needed, tokens.length + Math.max(blockSize, tokens.length >> 1)));
+            tokens = Arrays.copyOf(tokens, Math.max(needed, Math.max(64, 2 * tokens.length)));
         }
     }
 
-    private void commitUpTo(int blocks) {
+    private void reserveBlocks(int blocks) {
         if (blocks > blockHashes.length) {
-            int capacity = Math.max(blocks, blockHashes.length + Math.max(4, blockHashes.length >> 1));
+            int capacity = Math.max(blocks, Math.max(16, 2 * blockHashes.length));
             blockHashes = Arrays.copyOf(blockHashes, capacity);
             sequenceHashes = Arrays.copyOf(sequenceHashes, capacity);
         }
-        hashUpTo(blocks);
     }
 
     private void hashUpTo(int blocks) {
@@ -152,6 +174,7 @@ public final class TokenBlockSequence {
         }
         totalTokens = length;
         committed = Math.min(committed, length / blockSize);
+        updateRoom();
     }
 
     /** Drops the last {@code count} tokens; {@link Kind#INSUFFICIENT_TOKENS} and unchanged when there are fewer. */
