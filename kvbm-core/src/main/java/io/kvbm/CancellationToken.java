@@ -1,0 +1,63 @@
+package io.kvbm;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A request to stop that travels from a parent to its children, never back. Cancelling runs the registered actions once,
+ * in the cancelling thread.
+ */
+public final class CancellationToken {
+
+    private final List<Runnable> actions = new ArrayList<>();
+    private boolean cancelled;
+
+    /** A token without a parent. */
+    public CancellationToken() {}
+
+    /** A token that is cancelled with this one, and may be cancelled on its own. */
+    public CancellationToken child() {
+        CancellationToken child = new CancellationToken();
+        onCancel(child::cancel);
+        return child;
+    }
+
+    /** Runs the action when the token is cancelled; at once where it is already. */
+    public void onCancel(Runnable action) {
+        synchronized (actions) {
+            if (!cancelled) {
+                actions.add(action);
+                return;
+            }
+        }
+        action.run();
+    }
+
+    /** Forgets an action that is no longer needed. */
+    void remove(Runnable action) {
+        synchronized (actions) {
+            actions.remove(action);
+        }
+    }
+
+    /** Cancels this token and its children; further calls do nothing. */
+    public void cancel() {
+        List<Runnable> due;
+        synchronized (actions) {
+            if (cancelled) {
+                return;
+            }
+            cancelled = true;
+            due = List.copyOf(actions);
+            actions.clear();
+        }
+        due.forEach(Runnable::run);
+    }
+
+    /** Whether the token was cancelled. */
+    public boolean isCancelled() {
+        synchronized (actions) {
+            return cancelled;
+        }
+    }
+}

@@ -1,0 +1,118 @@
+package io.kvbm;
+
+import java.time.Duration;
+
+import org.jspecify.annotations.Nullable;
+
+import io.kvbm.error.ConfigException;
+import io.kvbm.event.EventLog;
+import io.kvbm.pool.LeakDetection;
+import io.kvbm.pool.ReusePolicy;
+import io.kvbm.time.MonotonicClock;
+
+/**
+ * Everything a {@link KvBlockManager} is made from.
+ *
+ * @param runtime who the manager is
+ * @param model what the model computes
+ * @param hostLayout the host level (G2); null for a manager without one
+ * @param reusePolicy which block is reused first
+ * @param leakDetection how many calls have a leak net
+ * @param eventCapacity events the log keeps, a power of two
+ * @param transferTimeout the time within which a transfer has to be over
+ * @param checkTransferAddresses whether every transfer's addresses are compared, which is slow
+ * @param clock the clock of deadlines
+ */
+public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerModelConfig model,
+        @Nullable KvManagerLayoutConfig hostLayout, ReusePolicy reusePolicy, LeakDetection leakDetection,
+        int eventCapacity, Duration transferTimeout, boolean checkTransferAddresses, MonotonicClock clock) {
+
+    /** Starts a configuration. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** Collects the values; {@link #build()} names what is missing. */
+    public static final class Builder {
+
+        private @Nullable KvManagerRuntimeConfig runtime;
+        private @Nullable KvManagerModelConfig model;
+        private @Nullable KvManagerLayoutConfig hostLayout;
+        private ReusePolicy reusePolicy = ReusePolicy.LINEAGE;
+        private LeakDetection leakDetection = LeakDetection.SAMPLED;
+        private int eventCapacity = EventLog.DEFAULT_CAPACITY;
+        private Duration transferTimeout = Duration.ofSeconds(30);
+        private boolean checkTransferAddresses;
+        private MonotonicClock clock = MonotonicClock.SYSTEM;
+
+        private Builder() {}
+
+        /** Who the manager is; required. */
+        public Builder runtime(KvManagerRuntimeConfig value) {
+            this.runtime = value;
+            return this;
+        }
+
+        /** What the model computes; required. */
+        public Builder model(KvManagerModelConfig value) {
+            this.model = value;
+            return this;
+        }
+
+        /** The host level; none unless set. */
+        public Builder hostLayout(KvManagerLayoutConfig value) {
+            this.hostLayout = value;
+            return this;
+        }
+
+        /** Which block is reused first; lineage unless set. */
+        public Builder reusePolicy(ReusePolicy value) {
+            this.reusePolicy = value;
+            return this;
+        }
+
+        /** How many calls have a leak net; sampled unless set. */
+        public Builder leakDetection(LeakDetection value) {
+            this.leakDetection = value;
+            return this;
+        }
+
+        /** Events the log keeps, a power of two; {@link EventLog#DEFAULT_CAPACITY} unless set. */
+        public Builder eventCapacity(int value) {
+            this.eventCapacity = value;
+            return this;
+        }
+
+        /** The time within which a transfer has to be over; 30 s unless set. */
+        public Builder transferTimeout(Duration value) {
+            this.transferTimeout = value;
+            return this;
+        }
+
+        /** Whether every transfer's addresses are compared, for debugging; off unless set. */
+        public Builder checkTransferAddresses(boolean value) {
+            this.checkTransferAddresses = value;
+            return this;
+        }
+
+        /** The clock of deadlines; the machine's unless set. */
+        public Builder clock(MonotonicClock value) {
+            this.clock = value;
+            return this;
+        }
+
+        /** The configuration. */
+        public KvBlockManagerConfig build() {
+            return new KvBlockManagerConfig(required("runtime", runtime), required("model", model), hostLayout,
+                    reusePolicy, leakDetection, eventCapacity, transferTimeout, checkTransferAddresses, clock);
+        }
+
+        private static <T> T required(String name, @Nullable T value) {
+            if (value == null) {
+                throw new ConfigException(ConfigException.Kind.MISSING,
+                        name + " is missing; a manager cannot be made without it");
+            }
+            return value;
+        }
+    }
+}

@@ -1,0 +1,314 @@
+package io.kvbm;
+
+import java.lang.ref.Cleaner;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Objects;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.kvbm.block.Block;
+import io.kvbm.block.BlockHandle;
+import io.kvbm.block.BlockList;
+import io.kvbm.block.ImmutableBlock;
+import io.kvbm.block.MutableBlock;
+import io.kvbm.error.ClosedException;
+import io.kvbm.pool.BlockPool;
+import io.kvbm.token.IdentityChain;
+import io.kvbm.transfer.TransferRequest;
+
+/**
+ * The cache of one request: the blocks that hold the K/V of its tokens, found or computed. One thread at a time.
+ *
+ * <pre>
+ *   tokens   |  reused  |  computed  | still to compute |
+ *   blocks   |  shared and registered  |  private       |
+ *            0          ^ multiple of the page size     ^ length
+ * </pre>
+ *
+ * An engine reads how much is {@linkplain #reusedTokens() reused}, computes the K/V of the remaining tokens into
+ * {@link #blocks()}, and says so by {@link #computed}; full blocks are then registered, so that other requests find
+ * them. For every generated token it calls {@link #append} before it computes it. The last block, unless it is full, is
+ * private and never registered.
+ */
+public final class KvSequence implements AutoCloseable {
+
+    private static final Logger log = LoggerFactory.getLogger(KvSequence.class);
+
+    private final KvBlockManager manager;
+    private final BlockPool pool;
+    private final IdentityChain chain;
+    private final int pageSize;
+    private final int reusedTokens;
+    private final Holds holds;
+    private final Cleaner.Cleanable net;
+
+    private int[] tokens;
+    private int length;
+    private int computed;
+    private int registered;
+
+    private KvSequence(KvBlockManager manager, BlockPool pool, IdentityChain chain, int[] tokens, int length,
+            int reusedBlocks, List<BlockHandle> handles) {
+        this.manager = manager;
+        this.pool = pool;
+        this.chain = chain;
+        this.pageSize = pool.pageSize();
+        this.tokens = tokens;
+        this.length = length;
+        this.registered = reusedBlocks;
+        this.reusedTokens = reusedBlocks * pageSize;
+        this.computed = reusedTokens;
+        this.holds = new Holds(manager, pool, handles);
+        this.net = LeakNet.CLEANER.register(this, holds);
+    }
+
+    static KvSequence open(KvBlockManager manager, int[] tokens, String tenant) {
+        try {
+            return open(manager, tokens, tenant, BlockPool::allocateBlocks);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException("Allocating without waiting was interrupted", e);
+        }
+    }
+
+    static KvSequence open(KvBlockManager manager, int[] tokens, String tenant, Duration timeout)
+            throws InterruptedException {
+        return open(manager, tokens, tenant, (pool, n) -> pool.allocateBlocks(n, timeout));
+    }
+
+    private static KvSequence open(KvBlockManager manager, int[] tokens, String tenant, Allocation allocation)
+            throws InterruptedException {
+        BlockPool pool = manager.sequencePool();
+        int pageSize = pool.pageSize();
+        IdentityChain chain = manager.chain(tenant);
+        chain.extend(tokens, 0, tokens.length / pageSize * pageSize);
+        // one position is always computed, or there would be nothing to take logits from
+        int reusable = Math.max(0, tokens.length - 1) / pageSize;
+        BlockList<ImmutableBlock> found = pool.matchBlocks(chain, 0, reusable);
+        List<BlockHandle> handles = new ArrayList<>(blocksFor(tokens.length + 1, pageSize));
+        handles.addAll(found);
+        try {
+            handles.addAll(allocation.allocate(pool, blocksFor(tokens.length, pageSize) - found.size()));
+        } catch (RuntimeException | InterruptedException e) {
+            found.close();
+            throw e;
+        }
+        KvSequence sequence = new KvSequence(manager, pool, chain, tokens.clone(), tokens.length, found.size(),
+                handles);
+        manager.sequenceOpened(tokens.length, sequence.reusedTokens);
+        return sequence;
+    }
+
+    /** The number of tokens at the start whose K/V was found; a multiple of the page size and less than the prompt. */
+    public int reusedTokens() {
+        return reusedTokens;
+    }
+
+    /** The number of tokens. */
+    public int length() {
+        return length;
+    }
+
+    /** The number of tokens at the start whose K/V is in the blocks. */
+    public int computedTokens() {
+        return computed;
+    }
+
+    /** One of the tokens. */
+    public int token(int position) {
+        return tokens[Objects.checkIndex(position, length)];
+    }
+
+    /**
+     * The blocks in order: block {@code i} holds the tokens from {@code i} times the page size on. The first
+     * {@link #sharedBlocks()} are read-only. Valid until the next call that changes the sequence.
+     */
+    public List<Block> blocks() {
+        requireOpen();
+        return Collections.unmodifiableList(holds.handles);
+    }
+
+    /** The number of blocks at the start that are registered, shared and read-only. */
+    public int sharedBlocks() {
+        return registered;
+    }
+
+    /**
+     * Adds a token and takes a block for it where the last one is full. Its K/V is still to be computed.
+     *
+     * @throws io.kvbm.error.PoolException with decision {@code RETRY} where no block is available; the sequence is
+     *         unchanged
+     */
+    public void append(int token) {
+        requireOpen();
+        if (length == holds.handles.size() * pageSize) {
+            holds.handles.add(pool.allocateBlocks(1).getFirst());
+        }
+        if (length == tokens.length) {
+            tokens = Arrays.copyOf(tokens, Math.max(pageSize, length + (length >> 1)));
+        }
+        tokens[length++] = token;
+    }
+
+    /**
+     * States that the K/V of the first n tokens is in the blocks, and registers those that are full. Where another
+     * sequence has registered the same content meanwhile, its block takes the place of this one's.
+     *
+     * @param n at least as many as were computed before, at most {@link #length()}
+     */
+    public void computed(int n) {
+        requireOpen();
+        if (n < computed || n > length) {
+            throw new IllegalArgumentException(n + " tokens are said to be computed of " + length + ", of which "
+                    + computed + " were before");
+        }
+        int full = n / pageSize;
+        if (full > registered) {
+            if (chain.size() < full) {
+                chain.extend(tokens, chain.size() * pageSize, full * pageSize);
+            }
+            List<BlockHandle> run = holds.handles.subList(registered, full);
+            List<MutableBlock> filled = new ArrayList<>(run.size());
+            run.forEach(handle -> filled.add((MutableBlock) handle));
+            BlockList<ImmutableBlock> shared = pool.registerBlocks(filled, chain, registered);
+            for (int i = 0; i < shared.size(); i++) {
+                run.set(i, shared.get(i));
+            }
+            registered = full;
+        }
+        computed = n;
+    }
+
+    /**
+     * Forgets all tokens from position n on. Where that leaves part of a shared block, the part is copied into a private
+     * one.
+     *
+     * @throws io.kvbm.error.PoolException with decision {@code RETRY} where no block is available for that copy; the
+     *         sequence is unchanged
+     */
+    public void truncate(int n) {
+        requireOpen();
+        Objects.checkIndex(n, length + 1);
+        int whole = n / pageSize;
+        if (n % pageSize != 0 && whole < registered) {
+            BlockHandle shared = holds.handles.get(whole);
+            MutableBlock copy = pool.allocateBlocks(1).getFirst();
+            copy(List.of(shared), List.of(copy));
+            holds.handles.set(whole, copy);
+            shared.close();
+        }
+        List<BlockHandle> dropped = holds.handles.subList(blocksFor(n, pageSize), holds.handles.size());
+        closeAll(pool, dropped);
+        dropped.clear();
+        chain.truncate(Math.min(chain.size(), whole));
+        registered = Math.min(registered, whole);
+        computed = Math.min(computed, n);
+        length = n;
+    }
+
+    /**
+     * A second sequence with the same tokens that goes on separately. Registered blocks are shared, the private ones
+     * that hold computed K/V are copied.
+     *
+     * @throws io.kvbm.error.PoolException with decision {@code RETRY} where no blocks are available for the copies
+     */
+    public KvSequence fork() {
+        requireOpen();
+        List<BlockHandle> own = holds.handles;
+        BlockList<MutableBlock> copies = pool.allocateBlocks(own.size() - registered);
+        List<BlockHandle> handles = new ArrayList<>(own.size() + 1);
+        try {
+            int withContent = blocksFor(computed, pageSize) - registered;
+            if (withContent > 0) {
+                copy(own.subList(registered, registered + withContent), copies.subList(0, withContent));
+            }
+            for (BlockHandle handle : own.subList(0, registered)) {
+                handles.add(((ImmutableBlock) handle).share());
+            }
+        } catch (RuntimeException e) {
+            closeAll(pool, handles);
+            copies.close();
+            throw e;
+        }
+        handles.addAll(copies);
+        KvSequence fork = new KvSequence(manager, pool, chain.copy(chain.size()), tokens.clone(), length,
+                reusedTokens / pageSize, handles);
+        fork.registered = registered;
+        fork.computed = computed;
+        manager.sequenceForked();
+        return fork;
+    }
+
+    /** Gives all blocks back, tail first. What was registered stays to be found until its memory is needed. */
+    @Override
+    public void close() {
+        holds.closed = true;
+        net.clean();
+    }
+
+    private void copy(List<? extends BlockHandle> from, List<MutableBlock> to) {
+        try {
+            manager.transfers().execute(TransferRequest.put(from, to));
+        } catch (RuntimeException e) {
+            closeAll(pool, to);
+            throw e;
+        }
+    }
+
+    private void requireOpen() {
+        if (holds.closed) {
+            throw new ClosedException("The sequence is closed; close it after its last token");
+        }
+    }
+
+    private static void closeAll(BlockPool pool, List<? extends BlockHandle> handles) {
+        BlockList.of(pool, handles.toArray(BlockHandle[]::new)).close();
+    }
+
+    private static int blocksFor(int tokens, int pageSize) {
+        return (tokens + pageSize - 1) / pageSize;
+    }
+
+    private interface Allocation {
+
+        BlockList<MutableBlock> allocate(BlockPool pool, int n) throws InterruptedException;
+    }
+
+    /** The handles of a sequence, apart from it, so that they can go back when the sequence itself is lost. */
+    private static final class Holds implements Runnable {
+
+        private final KvBlockManager manager;
+        private final BlockPool pool;
+        private final List<BlockHandle> handles;
+        private volatile boolean closed;
+
+        private Holds(KvBlockManager manager, BlockPool pool, List<BlockHandle> handles) {
+            this.manager = manager;
+            this.pool = pool;
+            this.handles = handles;
+        }
+
+        @Override
+        public void run() {
+            closeAll(pool, handles);
+            if (closed) {
+                manager.sequenceClosed();
+            } else {
+                manager.sequenceLeaked();
+                log.warn("A sequence with {} blocks was never closed; its blocks have been taken back. Close every"
+                        + " sequence, for example with try-with-resources", handles.size());
+            }
+        }
+    }
+
+    /** Started with the first sequence. */
+    private static final class LeakNet {
+
+        private static final Cleaner CLEANER = Cleaner
+                .create(Thread.ofPlatform().name("kvbm-sequence-net").daemon().factory());
+    }
+}

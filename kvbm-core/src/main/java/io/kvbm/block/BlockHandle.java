@@ -1,0 +1,107 @@
+package io.kvbm.block;
+
+import java.lang.foreign.MemorySegment;
+
+import org.jspecify.annotations.Nullable;
+
+import io.kvbm.error.ClosedException;
+import io.kvbm.layout.BlockLayout;
+import io.kvbm.storage.BlockMemory;
+import io.kvbm.storage.StorageType;
+
+/**
+ * A hold on a block of a pool. Closing it gives the hold back, exactly once however often it is called; the block
+ * returns to the pool with its last hold.
+ */
+public abstract sealed class BlockHandle implements Block, AutoCloseable permits MutableBlock, ImmutableBlock {
+
+    final BlockOwner owner;
+    final int slot;
+
+    /** Keeps the owner's leak net from striking while any handle of the same call is reachable. */
+    final @Nullable Object anchor;
+
+    /** Written under the owner's lock only; read elsewhere as a courtesy to report use after close. */
+    boolean ended;
+
+    BlockHandle(BlockOwner owner, int slot, @Nullable Object anchor) {
+        this.owner = owner;
+        this.slot = slot;
+        this.anchor = anchor;
+    }
+
+    @Override
+    public final BlockId id() {
+        return owner.blocks().id(slot);
+    }
+
+    @Override
+    public final int index() {
+        return slot;
+    }
+
+    @Override
+    public final BlockLayout layout() {
+        return owner.blocks().memory().layout();
+    }
+
+    @Override
+    public final StorageType storageType() {
+        return owner.blocks().memory().storageType();
+    }
+
+    @Override
+    public final MemorySegment segment(int layer, int outer) {
+        return view(memory().part(slot, layer, outer));
+    }
+
+    @Override
+    public final MemorySegment segment() {
+        return view(memory().block(slot));
+    }
+
+    /** The caller's wish and the pool's ticks for this block. */
+    public final BlockMetadata metadata() {
+        requireOpen();
+        return owner.metadata(slot);
+    }
+
+    /** Whether the hold was given back. */
+    public final boolean isClosed() {
+        return ended;
+    }
+
+    /**
+     * Keeps the memory from being reused until the pin is closed, even after this handle is.
+     *
+     * @throws ClosedException after the handle was closed
+     */
+    public final Pin pin() {
+        return owner.pin(this);
+    }
+
+    /** Gives the hold back. */
+    @Override
+    public final void close() {
+        owner.release(this);
+    }
+
+    abstract MemorySegment view(MemorySegment memory);
+
+    final void requireOpen() {
+        if (ended) {
+            throw new ClosedException(
+                    "The handle of block " + id() + " is closed; keep it open as long as the block is used");
+        }
+    }
+
+    private BlockMemory memory() {
+        requireOpen();
+        return owner.blocks().memory();
+    }
+
+    @Override
+    public String toString() {
+        return getClass().getSimpleName() + "[" + id() + (ended ? ", closed]" : "]");
+    }
+}

@@ -1,0 +1,45 @@
+package io.kvbm.block;
+
+import java.lang.foreign.MemorySegment;
+
+import org.jspecify.annotations.Nullable;
+
+/** A shared hold on a registered block: its bytes stay as they are and findable under its identity while it is held. */
+public final class ImmutableBlock extends BlockHandle {
+
+    ImmutableBlock(BlockOwner owner, int slot, @Nullable Object anchor) {
+        super(owner, slot, anchor);
+    }
+
+    /**
+     * Another hold on the same block, closed on its own.
+     *
+     * @throws io.kvbm.error.ClosedException after this handle was closed
+     */
+    public ImmutableBlock share() {
+        return owner.share(this);
+    }
+
+    /** The chained XXH3-64 hash of the tokens up to the end of this block, unsigned. */
+    public long sequenceHash() {
+        requireOpen();
+        return owner.sequenceHash(slot);
+    }
+
+    /** The XXH3-64 hash of this block's own tokens, unsigned. */
+    public long blockHash() {
+        requireOpen();
+        return owner.blockHash(slot);
+    }
+
+    /** How often the slot has left the registered state: two reads of the same generation saw the same content. */
+    public long generation() {
+        requireOpen();
+        return owner.generation(slot);
+    }
+
+    @Override
+    MemorySegment view(MemorySegment memory) {
+        return memory.asReadOnly();
+    }
+}

@@ -1,0 +1,28 @@
+package io.kvbm.block;
+
+import java.lang.foreign.MemorySegment;
+
+import io.kvbm.layout.BlockLayout;
+
+/**
+ * A reason not to reuse a block's memory yet, such as a running transfer. It outlives the handle it was taken from: a
+ * block goes back to its pool when its last handle and its last pin are closed. Until then the pin reaches the memory.
+ */
+public interface Pin extends AutoCloseable {
+
+    /** The block's address among all workers. */
+    BlockId id();
+
+    /** How the block is laid out. */
+    BlockLayout layout();
+
+    /** The region of one layer and one outer part; see {@link Block#segment(int, int)}. */
+    MemorySegment segment(int layer, int outer);
+
+    /** The whole block; see {@link Block#segment()}. */
+    MemorySegment segment();
+
+    /** Ends the pin; further calls do nothing. */
+    @Override
+    void close();
+}

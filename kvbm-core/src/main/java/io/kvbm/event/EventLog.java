@@ -1,0 +1,300 @@
+package io.kvbm.event;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.kvbm.error.ClosedException;
+import io.kvbm.error.ConfigException;
+
+/**
+ * The latest events of a worker, numbered from 0, in a ring of fixed size. Publishing overwrites the oldest event and
+ * never waits: a listener that is slower than the ring is told of the gap, one that fails goes on with the next events,
+ * and neither reaches the pool that publishes.
+ *
+ * <pre>
+ *   pools --publish--> [ ring ] --own thread--> listener A   (cursor)
+ *                               --own thread--> listener B   (cursor)
+ * </pre>
+ *
+ * <p>
+ * A thread that found nothing sleeps until it is signalled; one that has just delivered naps instead, so that a busy
+ * pool does not pay for a wake-up per event.
+ */
+public final class EventLog implements EventSink, AutoCloseable {
+
+    /** The number of events the ring holds unless said otherwise. */
+    public static final int DEFAULT_CAPACITY = 1 << 16;
+
+    /** The number of listeners one log feeds at most. */
+    public static final int MAX_LISTENERS = 64;
+
+    private static final int MAX_BATCH = 1024;
+    private static final long NAP_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private static final Logger log = LoggerFactory.getLogger(EventLog.class);
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition published = lock.newCondition();
+    private final Condition delivered = lock.newCondition();
+    private final List<Subscription> subscriptions = new ArrayList<>();
+
+    private final @Nullable KvEvent[] ring;
+    private long next;
+    private int sleepers;
+    private volatile boolean wanted;
+    private boolean closed;
+
+    /** A log that holds {@link #DEFAULT_CAPACITY} events. */
+    public EventLog() {
+        this(DEFAULT_CAPACITY);
+    }
+
+    /**
+     * A log that holds this many events.
+     *
+     * @param capacity a power of two
+     */
+    public EventLog(int capacity) {
+        if (capacity < 1 || Integer.bitCount(capacity) != 1) {
+            throw new ConfigException(ConfigException.Kind.INVALID,
+                    "The event log holds " + capacity + " events; give a power of two");
+        }
+        this.ring = new KvEvent[capacity];
+    }
+
+    @Override
+    public void publish(KvEvent event) {
+        lock.lock();
+        try {
+            ring[index(next)] = event;
+            next++;
+            if (sleepers > 0) {
+                published.signalAll();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public boolean wanted() {
+        return wanted;
+    }
+
+    /**
+     * Feeds a listener with everything that is published from now on.
+     *
+     * @throws ClosedException after the log was closed
+     */
+    public Subscription subscribe(String name, EventListener listener) {
+        lock.lock();
+        try {
+            if (closed) {
+                throw new ClosedException("The event log is closed; listener " + name + " cannot subscribe");
+            }
+            if (subscriptions.size() == MAX_LISTENERS) {
+                throw new ConfigException(ConfigException.Kind.INVALID, "Listener " + name + " is one more than the "
+                        + MAX_LISTENERS + " an event log feeds; close a subscription first");
+            }
+            Subscription subscription = new Subscription(name, listener, next);
+            subscriptions.add(subscription);
+            wanted = true;
+            Thread.ofVirtual().name("kvbm-events-" + name).start(subscription::run);
+            return subscription;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The sequence number the next event will have. */
+    public long nextSequence() {
+        lock.lock();
+        try {
+            return next;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The number of events the ring holds. */
+    public int capacity() {
+        return ring.length;
+    }
+
+    /** Delivers what is still in the ring and ends all subscriptions; waits for no listener. */
+    @Override
+    public void close() {
+        lock.lock();
+        try {
+            closed = true;
+            wanted = false;
+            published.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private int index(long sequence) {
+        return (int) (sequence & (ring.length - 1));
+    }
+
+    /** One listener's place in the log. */
+    public final class Subscription implements AutoCloseable {
+
+        private final String name;
+        private final EventListener listener;
+
+        private long cursor;
+        private boolean ended;
+        private boolean fresh;
+        private final LongAdder failures = new LongAdder();
+        private final LongAdder missed = new LongAdder();
+
+        private Subscription(String name, EventListener listener, long cursor) {
+            this.name = name;
+            this.listener = listener;
+            this.cursor = cursor;
+        }
+
+        /** The number of calls in which the listener threw. */
+        public long failures() {
+            return failures.sum();
+        }
+
+        /** The number of events that were overwritten before the listener took them. */
+        public long missed() {
+            return missed.sum();
+        }
+
+        /**
+         * Waits until the listener has taken everything published before this call.
+         *
+         * @return false where the time ran out first
+         */
+        public boolean awaitDelivered(Duration timeout) throws InterruptedException {
+            long nanos = timeout.toNanos();
+            lock.lock();
+            try {
+                long target = next;
+                while (cursor < target && !ended) {
+                    if (nanos <= 0) {
+                        return false;
+                    }
+                    nanos = delivered.awaitNanos(nanos);
+                }
+                return cursor >= target;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        /** Ends the subscription; a call that is under way ends by itself. */
+        @Override
+        public void close() {
+            lock.lock();
+            try {
+                end();
+                published.signalAll();
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private void end() {
+            ended = true;
+            subscriptions.remove(this);
+            wanted = !closed && !subscriptions.isEmpty();
+            delivered.signalAll();
+        }
+
+        private void run() {
+            while (true) {
+                long first;
+                long expected;
+                List<KvEvent> batch;
+                lock.lock();
+                try {
+                    if (!awaitEvents()) {
+                        return;
+                    }
+                    expected = cursor;
+                    first = Math.max(cursor, next - ring.length);
+                    batch = copy(first, (int) Math.min(next - first, MAX_BATCH));
+                } finally {
+                    lock.unlock();
+                }
+                deliver(expected, first, batch);
+                lock.lock();
+                try {
+                    cursor = first + batch.size();
+                    delivered.signalAll();
+                } finally {
+                    lock.unlock();
+                }
+            }
+        }
+
+        private boolean awaitEvents() {
+            if (fresh && cursor == next && !ended && !closed) {
+                fresh = false;
+                nap();
+            }
+            while (cursor == next && !ended && !closed) {
+                sleepers++;
+                try {
+                    published.awaitUninterruptibly();
+                } finally {
+                    sleepers--;
+                }
+            }
+            if (ended || cursor == next) {
+                end();
+                return false;
+            }
+            fresh = true;
+            return true;
+        }
+
+        @SuppressWarnings("WaitNotInLoop") // a pause, not a wait for a state: the caller looks at the state next
+        private void nap() {
+            try {
+                var _ = published.awaitNanos(NAP_NANOS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+
+        private List<KvEvent> copy(long first, int size) {
+            KvEvent[] events = new KvEvent[size];
+            for (int i = 0; i < size; i++) {
+                events[i] = Objects.requireNonNull(ring[index(first + i)]);
+            }
+            return Arrays.asList(events);
+        }
+
+        private void deliver(long expected, long first, List<KvEvent> batch) {
+            try {
+                if (first > expected) {
+                    missed.add(first - expected);
+                    listener.onGap(expected, first);
+                }
+                listener.onEvents(first, batch);
+            } catch (RuntimeException e) {
+                failures.increment();
+                log.warn("Listener {} failed at events {} to {}; it goes on with the next ones", name, first,
+                        first + batch.size() - 1, e);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+package io.kvbm.event;
+
+import java.util.List;
+import java.util.OptionalLong;
+
+import io.kvbm.storage.CacheLevel;
+
+/** Something that happened to registered blocks of one level. Hashes are unsigned. */
+public sealed interface KvEvent {
+
+    /** Where it happened. */
+    CacheLevel level();
+
+    /**
+     * Blocks became findable, all by one call, in the order of that call.
+     *
+     * @param level where they lie
+     * @param blockSize tokens per block
+     * @param blocks the blocks
+     */
+    record Stored(CacheLevel level, int blockSize, List<StoredBlock> blocks) implements KvEvent {
+
+        /** Copies the list. */
+        public Stored {
+            blocks = List.copyOf(blocks);
+        }
+    }
+
+    /**
+     * Blocks are no longer findable.
+     *
+     * @param level where they lay
+     * @param sequenceHashes their sequence hashes, in the order of removal
+     */
+    record Removed(CacheLevel level, List<Long> sequenceHashes) implements KvEvent {
+
+        /** Copies the list. */
+        public Removed {
+            sequenceHashes = List.copyOf(sequenceHashes);
+        }
+    }
+
+    /**
+     * No block that was findable before is findable any more.
+     *
+     * @param level the level that was cleared
+     */
+    record Cleared(CacheLevel level) implements KvEvent {}
+
+    /**
+     * One block of a {@link Stored} event.
+     *
+     * @param sequenceHash chained hash up to the end of the block
+     * @param tokensHash hash of the block's own tokens
+     * @param parentHash sequence hash of the block before it; empty for the first of a sequence
+     * @param position index of the block in its sequence; -1 where only the parent's hash is known
+     */
+    record StoredBlock(long sequenceHash, long tokensHash, OptionalLong parentHash, int position) {
+
+        /** The position of a block of which only the parent's hash is known. */
+        public static final int UNKNOWN_POSITION = -1;
+    }
+}

@@ -1,0 +1,117 @@
+package io.kvbm.pool;
+
+import java.util.Arrays;
+
+/**
+ * Least recently returned first, leaves before the blocks they continue.
+ *
+ * <p>
+ * All inactive slots hang in one list by time of return. Sequences return their tails first, so the head of the list is
+ * nearly always a leaf. Where it is not, the slot steps aside until its last child is gone and then goes to the front,
+ * where it had been: every slot left in the list was returned later. The parent of a slot is named with the number of
+ * its registration, because its slot may have been reused for something else.
+ *
+ * <pre>
+ *   idle:  sentinel n <-> oldest <-> ... <-> newest <-> sentinel n
+ *   aside: sentinel n+1 <-> inner blocks met at the head, oldest first
+ * </pre>
+ */
+final class LineageOrder implements ReuseOrder {
+
+    private final int idle;
+    private final int aside;
+    private final int[] next;
+    private final int[] previous;
+    private final boolean[] steppedAside;
+    private final int[] parents;
+    private final int[] parentRegistrations;
+    private final int[] registrations;
+    private final int[] children;
+
+    LineageOrder(int slots) {
+        this.idle = slots;
+        this.aside = slots + 1;
+        this.next = new int[slots + 2];
+        this.previous = new int[slots + 2];
+        this.steppedAside = new boolean[slots];
+        this.parents = new int[slots];
+        this.parentRegistrations = new int[slots];
+        this.registrations = new int[slots];
+        this.children = new int[slots];
+        Arrays.fill(parents, NONE);
+        for (int list = idle; list <= aside; list++) {
+            next[list] = list;
+            previous[list] = list;
+        }
+    }
+
+    @Override
+    public void registered(int slot, int parent) {
+        parents[slot] = parent;
+        if (parent != NONE) {
+            parentRegistrations[slot] = registrations[parent];
+            children[parent]++;
+        }
+    }
+
+    @Override
+    public void inactive(int slot) {
+        insertBefore(idle, slot);
+    }
+
+    @Override
+    public void active(int slot) {
+        unlink(slot);
+        steppedAside[slot] = false;
+    }
+
+    @Override
+    public int evict() {
+        int slot = next[idle];
+        while (slot != idle && children[slot] > 0) {
+            unlink(slot);
+            insertBefore(aside, slot);
+            steppedAside[slot] = true;
+            slot = next[idle];
+        }
+        if (slot == idle) {
+            slot = next[aside];
+            if (slot == aside) {
+                return NONE;
+            }
+        }
+        active(slot);
+        unregistered(slot);
+        return slot;
+    }
+
+    @Override
+    public void unregistered(int slot) {
+        registrations[slot]++;
+        children[slot] = 0;
+        int parent = parents[slot];
+        if (parent == NONE) {
+            return;
+        }
+        parents[slot] = NONE;
+        if (parentRegistrations[slot] == registrations[parent] && --children[parent] == 0 && steppedAside[parent]) {
+            active(parent);
+            insertBefore(next[idle], parent);
+        }
+    }
+
+    private void insertBefore(int successor, int slot) {
+        int predecessor = previous[successor];
+        next[predecessor] = slot;
+        previous[slot] = predecessor;
+        next[slot] = successor;
+        previous[successor] = slot;
+    }
+
+    private void unlink(int slot) {
+        int after = next[slot];
+        int before = previous[slot];
+        next[before] = after;
+        previous[after] = before;
+    }
+}

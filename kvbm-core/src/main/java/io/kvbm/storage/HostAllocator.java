@@ -1,0 +1,137 @@
+package io.kvbm.storage;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.Optional;
+
+import io.kvbm.error.StorageException;
+
+/**
+ * Makes {@link HostStorage}.
+ *
+ * <p>
+ * Storage above a threshold is reserved in the background, so that a process can start while gigabytes are being
+ * prepared; smaller storage is reserved when it is returned.
+ */
+public final class HostAllocator implements StorageAllocator<HostStorage> {
+
+    private final String name;
+    private final boolean shared;
+    private final boolean hugePages;
+    private final long backgroundFrom;
+    private final MemoryLimits limits;
+
+    private HostAllocator(Builder builder) {
+        this.name = builder.name;
+        this.shared = builder.shared;
+        this.hugePages = builder.hugePages;
+        this.backgroundFrom = builder.backgroundFrom;
+        this.limits = builder.limits;
+    }
+
+    /** Starts an allocator. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** An allocator with the defaults. */
+    public static HostAllocator create() {
+        return builder().build();
+    }
+
+    @Override
+    @SuppressWarnings("MustBeClosedChecker") // the arena is the storage's, which closes it
+    public HostStorage allocate(long size) {
+        if (size < 1) {
+            throw new StorageException(StorageException.Kind.INVALID_CONFIG,
+                    size + " bytes of host memory are asked for; ask for at least 1");
+        }
+        limits.require(size);
+        boolean background = size >= backgroundFrom;
+        Arena arena = Arena.ofShared();
+        try {
+            Optional<SharedFile> file = shared
+                    ? Libc.find().flatMap(libc -> SharedFile.create(libc, name, size, hugePages, arena))
+                    : Optional.empty();
+            if (file.isPresent()) {
+                SharedFile found = file.get();
+                return requireReserved(new HostStorage(found.memory(), arena, found,
+                        new Reservation(size, found::back), background), background);
+            }
+            return new HostStorage(privateMemory(size, arena), arena, null, new Reservation(size, (_, _) -> {}), false);
+        } catch (RuntimeException | Error e) {
+            if (arena.scope().isAlive()) {
+                arena.close();
+            }
+            throw e;
+        }
+    }
+
+    private static HostStorage requireReserved(HostStorage storage, boolean background) {
+        if (!background && storage.reserved().toCompletableFuture().isCompletedExceptionally()) {
+            RuntimeException failure = new StorageException(StorageException.Kind.ALLOCATION_FAILED,
+                    "The system gave " + storage.reservedBytes() + " of " + storage.size()
+                            + " bytes of host memory; configure fewer blocks",
+                    storage.reserved().toCompletableFuture().exceptionNow());
+            storage.close();
+            throw failure;
+        }
+        return storage;
+    }
+
+    private static MemorySegment privateMemory(long size, Arena arena) {
+        try {
+            return arena.allocate(size, 64);
+        } catch (OutOfMemoryError e) {
+            throw new StorageException(StorageException.Kind.ALLOCATION_FAILED,
+                    "The system refused " + size + " bytes of host memory; configure fewer blocks", e);
+        }
+    }
+
+    /** What an allocator can be told. */
+    public static final class Builder {
+
+        private String name = "kvbm";
+        private boolean shared = true;
+        private boolean hugePages = true;
+        private long backgroundFrom = 64L << 20;
+        private MemoryLimits limits = new MemoryLimits(Path.of("/"));
+
+        private Builder() {}
+
+        /** What the memory is called in the system's tables; {@code kvbm} unless set. */
+        public Builder name(String value) {
+            this.name = value;
+            return this;
+        }
+
+        /** Whether other processes of the same user may read the memory, where the system allows it; they may unless set. */
+        public Builder shared(boolean value) {
+            this.shared = value;
+            return this;
+        }
+
+        /** Whether huge pages are used where there are any; they are unless set. */
+        public Builder hugePages(boolean value) {
+            this.hugePages = value;
+            return this;
+        }
+
+        /** Bytes from which on storage is reserved in the background; 64 MiB unless set. */
+        public Builder backgroundFrom(long value) {
+            this.backgroundFrom = value;
+            return this;
+        }
+
+        Builder limits(MemoryLimits value) {
+            this.limits = value;
+            return this;
+        }
+
+        /** The allocator. */
+        public HostAllocator build() {
+            return new HostAllocator(this);
+        }
+    }
+}

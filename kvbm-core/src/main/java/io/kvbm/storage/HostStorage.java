@@ -1,0 +1,147 @@
+package io.kvbm.storage;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.CompletionStage;
+import java.util.function.LongConsumer;
+
+import org.jspecify.annotations.Nullable;
+
+import io.kvbm.error.StorageException;
+
+/**
+ * Host memory: where Linux allows it a sealed {@code memfd}, which other processes of the same user can map but never
+ * write, shrink or grow; elsewhere memory of this process alone. It holds zeroes at first.
+ */
+public final class HostStorage implements Storage {
+
+    private final MemorySegment segment;
+    private final Arena arena;
+    private final @Nullable SharedFile file;
+    private final Reservation reservation;
+    private final @Nullable Thread reserver;
+    private final Registrations registrations = new Registrations();
+    private boolean closed;
+
+    HostStorage(MemorySegment segment, Arena arena, @Nullable SharedFile file, Reservation reservation,
+            boolean background) {
+        this.segment = segment;
+        this.arena = arena;
+        this.file = file;
+        this.reservation = reservation;
+        if (background) {
+            this.reserver = Thread.ofPlatform().name("kvbm-reserve").daemon().start(reservation::run);
+        } else {
+            this.reserver = null;
+            reservation.run();
+        }
+    }
+
+    @Override
+    public StorageType type() {
+        return new StorageType.System();
+    }
+
+    @Override
+    public long address() {
+        return segment.address();
+    }
+
+    @Override
+    public long size() {
+        return segment.byteSize();
+    }
+
+    @Override
+    public MemorySegment segment() {
+        return segment;
+    }
+
+    @Override
+    public void onReserved(LongConsumer listener) {
+        reservation.onReserved(listener);
+    }
+
+    @Override
+    public CompletionStage<Void> reserved() {
+        return reservation.done();
+    }
+
+    /** Bytes at the start that are backed by memory. */
+    public long reservedBytes() {
+        return reservation.reserved();
+    }
+
+    /** The file descriptor that other processes map; empty where the memory is private. */
+    public OptionalInt fileDescriptor() {
+        return file == null ? OptionalInt.empty() : OptionalInt.of(file.descriptor());
+    }
+
+    /** The pages that the memory is made of. */
+    public HugePages hugePages() {
+        return file == null ? HugePages.NONE : file.hugePages();
+    }
+
+    /** What is registered over this memory. */
+    public Registrations registrations() {
+        return registrations;
+    }
+
+    /**
+     * Sets bytes.
+     *
+     * @throws StorageException {@code OPERATION_FAILED} where the range leaves the memory
+     */
+    public void fill(byte value, long offset, long size) {
+        if (offset < 0 || size < 0 || offset > size() - size) {
+            throw new StorageException(StorageException.Kind.OPERATION_FAILED, size + " bytes from " + offset
+                    + " on are to be filled of a storage of " + size() + " bytes; stay inside");
+        }
+        segment.asSlice(offset, size).fill(value);
+    }
+
+    @Override
+    public void close() {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+        }
+        reservation.stop();
+        awaitReserver();
+        try {
+            registrations.releaseAll();
+        } finally {
+            arena.close();
+            Optional.ofNullable(file).ifPresent(SharedFile::close);
+        }
+    }
+
+    /** A piece that is being backed has to end before its mapping goes; it takes milliseconds. */
+    private void awaitReserver() {
+        if (reserver == null || reserver == Thread.currentThread()) {
+            return;
+        }
+        boolean interrupted = false;
+        while (true) {
+            try {
+                reserver.join();
+                break;
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "HostStorage[" + size() + " bytes, " + (file == null ? "private" : "shared") + ", pages "
+                + hugePages() + "]";
+    }
+}

@@ -1,0 +1,40 @@
+package io.kvbm.transfer;
+
+import java.time.Duration;
+
+import io.kvbm.error.TransferException;
+import io.kvbm.time.MonotonicClock;
+
+/** Whether a transfer may go on: its deadline and its cancellation. */
+public final class TransferControl {
+
+    private final MonotonicClock clock;
+    private final Duration timeout;
+    private final long deadline;
+    private volatile boolean cancelled;
+
+    TransferControl(MonotonicClock clock, Duration timeout) {
+        this.clock = clock;
+        this.timeout = timeout;
+        this.deadline = clock.nanoTime() + timeout.toNanos();
+    }
+
+    /**
+     * Returns while the transfer may go on.
+     *
+     * @throws TransferException {@code CANCELLED} or {@code DEADLINE_EXCEEDED}
+     */
+    public void check() {
+        if (cancelled) {
+            throw new TransferException(TransferException.Kind.CANCELLED, "The transfer was cancelled by its caller");
+        }
+        if (clock.nanoTime() - deadline >= 0) {
+            throw new TransferException(TransferException.Kind.DEADLINE_EXCEEDED, "The transfer was not complete after "
+                    + timeout + "; move fewer blocks at once or allow more time");
+        }
+    }
+
+    void cancel() {
+        cancelled = true;
+    }
+}

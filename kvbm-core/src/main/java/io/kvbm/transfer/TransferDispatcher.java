@@ -1,0 +1,249 @@
+package io.kvbm.transfer;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.Semaphore;
+
+import org.jspecify.annotations.Nullable;
+
+import io.kvbm.block.Pin;
+import io.kvbm.error.ClosedException;
+import io.kvbm.error.KvbmException;
+import io.kvbm.error.TransferException;
+import io.kvbm.time.MonotonicClock;
+
+/**
+ * Checks transfer requests and hands each to the engine that its storage kinds ask for, in the caller's thread or in
+ * one of its own.
+ *
+ * <p>
+ * Nothing is moved before the whole request was checked. All blocks are pinned from the call until no byte is written
+ * any more, so that closing a handle during the transfer does no harm.
+ */
+public final class TransferDispatcher implements AutoCloseable {
+
+    private final List<TransferEngine> engines;
+    private final MonotonicClock clock;
+    private final Duration timeout;
+    private final boolean checkAddresses;
+    private final int maxInFlight;
+    private final Semaphore inFlight;
+    private final ExecutorService threads;
+
+    private TransferDispatcher(Builder builder) {
+        this.engines = List.copyOf(builder.engines);
+        this.clock = builder.clock;
+        this.timeout = builder.timeout;
+        this.checkAddresses = builder.checkAddresses;
+        this.maxInFlight = builder.maxInFlight;
+        this.inFlight = new Semaphore(maxInFlight);
+        this.threads = Executors.newFixedThreadPool(builder.threads,
+                Thread.ofPlatform().name("kvbm-transfer-", 0).daemon().factory());
+    }
+
+    /** Starts a dispatcher with the host's own engine. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * Moves the bytes in the calling thread.
+     *
+     * @throws TransferException where the request is not valid, or the transfer failed or ran out of time
+     * @throws ClosedException where a block's handle is closed
+     */
+    public void execute(TransferRequest request) {
+        TransferStrategy strategy = validate(request);
+        try (Pins pins = new Pins(request)) {
+            move(pins.plan(strategy), new TransferControl(clock, timeout));
+        }
+    }
+
+    /**
+     * Moves the bytes in a thread of the dispatcher.
+     *
+     * @param limit the time within which it has to be over
+     * @throws TransferException at once where the request is not valid, or {@code TOO_MANY_IN_FLIGHT}
+     * @throws ClosedException where a block's handle or the dispatcher is closed
+     */
+    public Transfer submit(TransferRequest request, Duration limit) {
+        TransferStrategy strategy = validate(request);
+        if (!inFlight.tryAcquire()) {
+            throw new TransferException(TransferException.Kind.TOO_MANY_IN_FLIGHT,
+                    maxInFlight + " transfers are under way, which is the limit; wait for one to complete");
+        }
+        Pins pins = null;
+        try {
+            pins = new Pins(request);
+            Transfer transfer = new Transfer(new TransferControl(clock, limit));
+            Pins held = pins;
+            threads.execute(() -> run(held, strategy, transfer));
+            return transfer;
+        } catch (RejectedExecutionException e) {
+            release(pins);
+            throw new ClosedException("The transfer dispatcher is closed; transfer before the manager is closed");
+        } catch (RuntimeException | Error e) {
+            release(pins);
+            throw e;
+        }
+    }
+
+    /** {@link #submit(TransferRequest, Duration)} with the dispatcher's own time limit. */
+    public Transfer submit(TransferRequest request) {
+        return submit(request, timeout);
+    }
+
+    /** The number of submitted transfers that are not over. */
+    public int inFlight() {
+        return maxInFlight - inFlight.availablePermits();
+    }
+
+    /** Accepts no further transfers and lets those under way finish. */
+    @Override
+    public void close() {
+        threads.shutdown();
+    }
+
+    private void run(Pins pins, TransferStrategy strategy, Transfer transfer) {
+        Throwable failure = null;
+        try {
+            move(pins.plan(strategy), transfer.control());
+        } catch (RuntimeException | Error e) {
+            failure = e;
+        }
+        release(pins);
+        transfer.over(failure);
+    }
+
+    private void release(@Nullable Pins pins) {
+        if (pins != null) {
+            pins.close();
+        }
+        inFlight.release();
+    }
+
+    private TransferStrategy validate(TransferRequest request) {
+        request.validateBlocks();
+        request.validateShapes();
+        if (checkAddresses) {
+            request.validateAddresses();
+        }
+        TransferStrategy strategy = strategy(request, 0);
+        for (int i = 1; i < request.sources().size(); i++) {
+            if (strategy(request, i) != strategy) {
+                throw new TransferException(TransferException.Kind.INCOMPATIBLE_TYPES, "Pair 0 of the request moves by "
+                        + strategy + " and pair " + i + " by " + strategy(request, i) + "; split the request");
+            }
+        }
+        return strategy;
+    }
+
+    private static TransferStrategy strategy(TransferRequest request, int pair) {
+        return TransferStrategy.write(request.sources().get(pair).storageType(),
+                request.destinations().get(pair).storageType());
+    }
+
+    private void move(TransferPlan plan, TransferControl control) {
+        TransferEngine engine = engines.stream()
+                .filter(e -> e.supports(plan.strategy()))
+                .findFirst()
+                .orElseThrow(() -> new TransferException(TransferException.Kind.INCOMPATIBLE_TYPES,
+                        "No engine moves bytes by " + plan.strategy() + ", as block " + plan.sources().getFirst().id()
+                                + " to block " + plan.destinations().getFirst().id() + " would need"));
+        try {
+            engine.transfer(plan, control);
+        } catch (KvbmException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            throw new TransferException(TransferException.Kind.EXECUTION_FAILED, "The transfer of "
+                    + plan.sources().size() + " blocks by " + plan.strategy() + " failed: " + e.getMessage(), e);
+        }
+    }
+
+    /** The pins on all blocks of one request. */
+    private static final class Pins implements AutoCloseable {
+
+        private final TransferRequest request;
+        private final List<Pin> sources = new ArrayList<>();
+        private final List<Pin> destinations = new ArrayList<>();
+
+        Pins(TransferRequest request) {
+            this.request = request;
+            try {
+                request.sources().forEach(block -> sources.add(block.pin()));
+                request.destinations().forEach(block -> destinations.add(block.pin()));
+            } catch (RuntimeException | Error e) {
+                close();
+                throw e;
+            }
+        }
+
+        TransferPlan plan(TransferStrategy strategy) {
+            return new TransferPlan(sources, destinations, request.firstLayer(), request.endLayer(), strategy);
+        }
+
+        @Override
+        public void close() {
+            sources.forEach(Pin::close);
+            destinations.forEach(Pin::close);
+        }
+    }
+
+    /** What a dispatcher can be told before it starts. */
+    public static final class Builder {
+
+        private final List<TransferEngine> engines = new ArrayList<>(List.of(new HostCopyEngine()));
+        private MonotonicClock clock = MonotonicClock.SYSTEM;
+        private Duration timeout = Duration.ofSeconds(30);
+        private boolean checkAddresses;
+        private int maxInFlight = 64;
+        private int threads = 2;
+
+        private Builder() {}
+
+        /** Asks this engine before those added earlier. */
+        public Builder engine(TransferEngine value) {
+            engines.addFirst(value);
+            return this;
+        }
+
+        /** The clock of deadlines. */
+        public Builder clock(MonotonicClock value) {
+            this.clock = value;
+            return this;
+        }
+
+        /** The time within which a transfer has to be over; 30 s unless set. */
+        public Builder timeout(Duration value) {
+            this.timeout = value;
+            return this;
+        }
+
+        /** Whether every request's addresses are compared too, which is slow; off unless set. */
+        public Builder checkAddresses(boolean value) {
+            this.checkAddresses = value;
+            return this;
+        }
+
+        /** How many submitted transfers may be under way; 64 unless set. */
+        public Builder maxInFlight(int value) {
+            this.maxInFlight = value;
+            return this;
+        }
+
+        /** How many threads move bytes; 2 unless set. */
+        public Builder threads(int value) {
+            this.threads = value;
+            return this;
+        }
+
+        /** Starts the dispatcher. */
+        public TransferDispatcher build() {
+            return new TransferDispatcher(this);
+        }
+    }
+}
