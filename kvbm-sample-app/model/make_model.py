@@ -12,15 +12,15 @@ this script and by nothing else.
 What it is trained on: text that every CPython carries, under the PSF licence: the language
 reference's topics (pydoc_data/topics.py) and the docstrings of the standard library. Docstrings are
 laid out as short conversations about Python, so the model knows the chat format that the sample
-speaks. Two million parameters and a few minutes on two cores give text that looks like English and
+speaks. Two million parameters and ten minutes on two cores give text that looks like English and
 like Python's documentation. They do not give a model whose answers are true.
 
 What is reproducible: the seed, the data's order and the number of steps are fixed, and nothing
-depends on the clock. The same bits come out again with the package versions above, CPython 3.11.7
-(another Python has other docstrings; corpusSha256 in config.json tells), the same kind of CPU and
-the same number of cores. On another CPU the floating-point sums of the training run differ, so the
-weights do, and with them the "revision". The tokenizer depends on the corpus only. Use --steps 0
-for untrained weights, which do not depend on the CPU.
+depends on the clock. The tokenizer depends on the corpus only, so on CPython 3.11.7 (another Python
+has other docstrings; corpusSha256 in config.json tells). The weights also depend on the package
+versions above, the kind of CPU and the number of cores (the shipped ones: two, with AVX-512), for
+these change the order of floating-point sums in the training run; with other weights the "revision"
+is another. --steps 0 gives untrained weights, which do not depend on the CPU.
 
 The weights are stored as fp16 and cast to fp32 when a session is made; the graph computes in fp32.
 """

@@ -120,7 +120,7 @@ public final class CompletionEngine implements AutoCloseable {
         try (DecoderCall call = new DecoderCall(decoder, pageSize, tokens.length)) {
             int next = prefill(sequence, call, tokens, length);
             while (true) {
-                if (next == decoder.config().eosTokenId()) {
+                if (decoder.config().endsAnswer(next)) {
                     return completion(sequence, tokens, prompt.length, length, FinishReason.STOP, stops);
                 }
                 if (length == tokens.length) {
