@@ -193,6 +193,11 @@ public final class KvBlockManager implements AutoCloseable {
         return host == null || host.awaitIdle(timeout);
     }
 
+    /** Whether new sequences are refused because the manager is closing. */
+    public boolean isDraining() {
+        return draining;
+    }
+
     /** Refuses new requests at once; the memory goes with the last open handle. Further calls do nothing. */
     @Override
     public void close() {

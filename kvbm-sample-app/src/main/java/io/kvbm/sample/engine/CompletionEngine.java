@@ -79,9 +79,8 @@ public final class CompletionEngine implements AutoCloseable {
     public Completion complete(String prompt, int maxTokens, List<String> stops, String tenant)
             throws InterruptedException {
         int[] tokens = promptTokens(prompt);
-        int total = Math.addExact(tokens.length, maxTokens);
-        requirePossible(tokens.length, total);
-        int needed = blocksFor(total);
+        requirePossible(tokens.length, maxTokens);
+        int needed = blocksFor(tokens.length + maxTokens);
         if (!blocks.tryAcquire(needed, patience.toMillis(), TimeUnit.MILLISECONDS)) {
             throw overloaded(needed);
         }
@@ -179,17 +178,17 @@ public final class CompletionEngine implements AutoCloseable {
         return tokens;
     }
 
-    private void requirePossible(int prompt, int total) {
+    private void requirePossible(int promptTokens, int maxTokens) {
         int context = decoder.config().contextLength();
-        if (total > context) {
+        if (maxTokens > context - promptTokens) {
             throw new RefusedException(RefusedException.Reason.CONTEXT_LENGTH_EXCEEDED,
-                    "This model's context is " + context + " tokens, but the prompt has " + prompt + " and "
-                            + (total - prompt) + " are to be generated; shorten the prompt or lower max_tokens");
+                    "This model's context is " + context + " tokens, but the prompt has " + promptTokens + " and "
+                            + maxTokens + " are to be generated; shorten the prompt or lower max_tokens");
         }
-        if (blocksFor(total) > cacheBlocks) {
+        int needed = blocksFor(promptTokens + maxTokens);
+        if (needed > cacheBlocks) {
             throw new RefusedException(RefusedException.Reason.CACHE_TOO_SMALL,
-                    "The request needs " + blocksFor(total) + " cache blocks of " + pageSize
-                            + " tokens and the cache has "
+                    "The request needs " + needed + " cache blocks of " + pageSize + " tokens and the cache has "
                             + cacheBlocks + "; shorten the prompt or enlarge kvbm.host.size");
         }
     }

@@ -1,0 +1,99 @@
+package io.kvbm.spring.boot.autoconfigure;
+
+import java.security.SecureRandom;
+
+import org.jspecify.annotations.Nullable;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.context.annotation.Bean;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.KvBlockManagerConfig;
+import io.kvbm.KvManagerLayoutConfig;
+import io.kvbm.KvManagerModelConfig;
+import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.storage.HostAllocator;
+import io.kvbm.token.ModelIdentity;
+
+/** Makes a {@link KvBlockManager} from the properties under {@code kvbm} and the application's own beans. */
+@AutoConfiguration
+@ConditionalOnBooleanProperty(name = "kvbm.enabled", matchIfMissing = true)
+@EnableConfigurationProperties(KvbmProperties.class)
+public final class KvbmAutoConfiguration {
+
+    @Bean
+    @ConditionalOnMissingBean({HostAllocator.class, KvBlockManagerConfig.class, KvBlockManager.class})
+    HostAllocator kvbmHostAllocator(KvbmProperties properties) {
+        return HostAllocator.builder()
+                .hugePages(properties.host().hugePages())
+                .shared(properties.host().shared())
+                .build();
+    }
+
+    @Bean
+    @ConditionalOnMissingBean({KvBlockManagerConfig.class, KvBlockManager.class})
+    KvBlockManagerConfig kvBlockManagerConfig(KvbmProperties properties, HostAllocator allocator,
+            ObjectProvider<ModelIdentity> identity, ObjectProvider<KvBlockManagerConfigCustomizer> customizers) {
+        KvManagerModelConfig model = new ModelGeometry(properties).resolve(identity.getIfAvailable());
+        KvBlockManagerConfig.Builder config = KvBlockManagerConfig.builder()
+                .runtime(KvManagerRuntimeConfig.builder().workerId(workerId(properties.workerId())).build())
+                .model(model)
+                .hostLayout(hostLayout(properties.host(), model, allocator))
+                .reusePolicy(properties.reuse())
+                .leakDetection(properties.leakDetection())
+                .eventCapacity(eventCapacity(properties.events().capacity()))
+                .transferTimeout(properties.transfer().timeout())
+                .checkTransferAddresses(properties.transfer().checkAddresses());
+        customizers.orderedStream().forEach(customizer -> customizer.customize(config));
+        return config.build();
+    }
+
+    @Bean
+    @ConditionalOnMissingBean
+    KvBlockManager kvBlockManager(KvBlockManagerConfig config) {
+        return new KvBlockManager(config);
+    }
+
+    @Bean
+    @ConditionalOnMissingBean
+    KvbmLifecycle kvbmLifecycle(KvBlockManager manager, KvbmProperties properties) {
+        return new KvbmLifecycle(manager, properties.shutdown().drainTimeout());
+    }
+
+    private static KvManagerLayoutConfig hostLayout(KvbmProperties.Host host, KvManagerModelConfig model,
+            HostAllocator allocator) {
+        if (host.alignment() < 1 || Integer.bitCount(host.alignment()) != 1) {
+            throw new InvalidKvbmPropertyException("kvbm.host.alignment", "is " + host.alignment(),
+                    "Set a power of two, or 1 for none.");
+        }
+        return KvManagerLayoutConfig.builder()
+                .numBlocks(new HostSize(host, model).blocks())
+                .layoutType(host.layout())
+                .alignment(host.alignment())
+                .allocator(allocator)
+                .build();
+    }
+
+    private static int eventCapacity(int capacity) {
+        if (capacity < 1 || Integer.bitCount(capacity) != 1) {
+            throw new InvalidKvbmPropertyException("kvbm.events.capacity", "is " + capacity, "Set a power of two.");
+        }
+        return capacity;
+    }
+
+    private static long workerId(@Nullable String configured) {
+        if (configured == null) {
+            long random = new SecureRandom().nextLong();
+            return random == 0 ? 1 : random;
+        }
+        try {
+            return Long.parseUnsignedLong(configured);
+        } catch (NumberFormatException e) {
+            throw new InvalidKvbmPropertyException("kvbm.worker-id", "is '" + configured + "'",
+                    "Set an unsigned 64-bit decimal number, different for every instance, or leave it out.");
+        }
+    }
+}
