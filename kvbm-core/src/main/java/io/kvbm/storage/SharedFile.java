@@ -14,8 +14,7 @@ import io.kvbm.error.StorageException;
 
 /**
  * An anonymous file in memory, mapped and sealed; it goes with its arena. The seals come after the own mapping: they
- * leave it writable and
- * forbid every later writable one, in this process as in others, as well as any change of size.
+ * leave it writable and forbid every later writable one, in this process as in others, as well as any change of size.
  */
 final class SharedFile {
 
