@@ -111,19 +111,25 @@ public final class TransferDispatcher implements AutoCloseable {
     private void run(Pins pins, TransferStrategy strategy, Transfer transfer) {
         Throwable failure = null;
         try {
-            move(pins.plan(strategy), transfer.control());
+            try {
+                move(pins.plan(strategy), transfer.control());
+            } finally {
+                release(pins);
+            }
         } catch (RuntimeException | Error e) {
             failure = e;
         }
-        release(pins);
         transfer.over(failure);
     }
 
     private void release(@Nullable Pins pins) {
-        if (pins != null) {
-            pins.close();
+        try {
+            if (pins != null) {
+                pins.close();
+            }
+        } finally {
+            inFlight.release();
         }
-        inFlight.release();
     }
 
     private TransferStrategy validate(TransferRequest request) {
