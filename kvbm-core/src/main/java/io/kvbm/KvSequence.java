@@ -149,7 +149,7 @@ public final class KvSequence implements AutoCloseable {
             holds.handles.add(pool.allocateBlocks(1).getFirst());
         }
         if (length == tokens.length) {
-            tokens = Arrays.copyOf(tokens, Math.max(pageSize, length + (length >> 1)));
+            tokens = Arrays.copyOf(tokens, Math.max(length + pageSize, length + (length >> 1)));
         }
         tokens[length++] = token;
     }
