@@ -17,6 +17,7 @@ import io.kvbm.block.BlockList;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
 import io.kvbm.error.ClosedException;
+import io.kvbm.error.PoolException;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.transfer.TransferRequest;
@@ -80,10 +81,12 @@ public final class KvSequence implements AutoCloseable {
         return open(manager, tokens, tenant, (pool, n) -> pool.allocateBlocks(n, timeout));
     }
 
-    private static KvSequence open(KvBlockManager manager, int[] tokens, String tenant, Allocation allocation)
+    private static KvSequence open(KvBlockManager manager, int[] prompt, String tenant, Allocation allocation)
             throws InterruptedException {
         BlockPool pool = manager.sequencePool();
         int pageSize = pool.pageSize();
+        requirePossible(pool, blocksFor(prompt.length, pageSize));
+        int[] tokens = prompt.clone(); // identities and tokens agree whatever the caller does to the prompt meanwhile
         IdentityChain chain = manager.chain(tenant);
         chain.extend(tokens, 0, tokens.length / pageSize * pageSize);
         // one position is always computed, or there would be nothing to take logits from
@@ -93,12 +96,11 @@ public final class KvSequence implements AutoCloseable {
         handles.addAll(found);
         try {
             handles.addAll(allocation.allocate(pool, blocksFor(tokens.length, pageSize) - found.size()));
-        } catch (RuntimeException | InterruptedException e) {
+        } catch (RuntimeException | Error | InterruptedException e) {
             found.close();
             throw e;
         }
-        KvSequence sequence = new KvSequence(manager, pool, chain, tokens.clone(), tokens.length, found.size(),
-                handles);
+        KvSequence sequence = new KvSequence(manager, pool, chain, tokens, tokens.length, found.size(), handles);
         manager.sequenceOpened(tokens.length, sequence.reusedTokens);
         return sequence;
     }
@@ -140,12 +142,13 @@ public final class KvSequence implements AutoCloseable {
     /**
      * Adds a token and takes a block for it where the last one is full. Its K/V is still to be computed.
      *
-     * @throws io.kvbm.error.PoolException with decision {@code RETRY} where no block is available; the sequence is
-     *         unchanged
+     * @throws PoolException with decision {@code RETRY} where no block is available, {@code REQUEST_TOO_LARGE} where the
+     *         sequence has all blocks there are; the sequence is unchanged
      */
     public void append(int token) {
         requireOpen();
         if (length == holds.handles.size() * pageSize) {
+            requirePossible(pool, holds.handles.size() + 1);
             holds.handles.add(pool.allocateBlocks(1).getFirst());
         }
         if (length == tokens.length) {
@@ -187,7 +190,7 @@ public final class KvSequence implements AutoCloseable {
      * Forgets all tokens from position n on. Where that leaves part of a shared block, the part is copied into a private
      * one.
      *
-     * @throws io.kvbm.error.PoolException with decision {@code RETRY} where no block is available for that copy; the
+     * @throws PoolException with decision {@code RETRY} where no block is available for that copy; the
      *         sequence is unchanged
      */
     public void truncate(int n) {
@@ -214,7 +217,7 @@ public final class KvSequence implements AutoCloseable {
      * A second sequence with the same tokens that goes on separately. Registered blocks are shared, the private ones
      * that hold computed K/V are copied.
      *
-     * @throws io.kvbm.error.PoolException with decision {@code RETRY} where no blocks are available for the copies
+     * @throws PoolException with decision {@code RETRY} where no blocks are available for the copies
      */
     public KvSequence fork() {
         requireOpen();
@@ -265,6 +268,15 @@ public final class KvSequence implements AutoCloseable {
         }
     }
 
+    /** What the sequence has already is not given back by waiting, so the whole of it has to fit. */
+    private static void requirePossible(BlockPool pool, int blocks) {
+        if (blocks > pool.totalBlocks()) {
+            throw new PoolException(PoolException.Kind.REQUEST_TOO_LARGE, "A sequence of " + blocks
+                    + " blocks was asked for and " + pool + " has " + pool.totalBlocks()
+                    + " in all; enlarge the pool or shorten the request");
+        }
+    }
+
     private static void closeAll(BlockPool pool, List<? extends BlockHandle> handles) {
         BlockList.of(pool, handles.toArray(BlockHandle[]::new)).close();
     }
@@ -294,7 +306,6 @@ public final class KvSequence implements AutoCloseable {
 
         @Override
         public void run() {
-            closeAll(pool, handles);
             if (closed) {
                 manager.sequenceClosed();
             } else {
@@ -302,6 +313,7 @@ public final class KvSequence implements AutoCloseable {
                 log.warn("A sequence with {} blocks was never closed; its blocks have been taken back. Close every"
                         + " sequence, for example with try-with-resources", handles.size());
             }
+            closeAll(pool, handles);
         }
     }
 
