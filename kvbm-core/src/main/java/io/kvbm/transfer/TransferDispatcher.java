@@ -54,9 +54,12 @@ public final class TransferDispatcher implements AutoCloseable {
      * Moves the bytes in the calling thread.
      *
      * @throws TransferException where the request is not valid, or the transfer failed or ran out of time
-     * @throws ClosedException where a block's handle is closed
+     * @throws ClosedException where a block's handle or the dispatcher is closed
      */
     public void execute(TransferRequest request) {
+        if (threads.isShutdown()) {
+            throw dispatcherClosed();
+        }
         TransferStrategy strategy = validate(request);
         try (Pins pins = new Pins(request)) {
             move(pins.plan(strategy), new TransferControl(clock, timeout));
@@ -85,7 +88,7 @@ public final class TransferDispatcher implements AutoCloseable {
             return transfer;
         } catch (RejectedExecutionException e) {
             release(pins);
-            throw new ClosedException("The transfer dispatcher is closed; transfer before the manager is closed");
+            throw dispatcherClosed();
         } catch (RuntimeException | Error e) {
             release(pins);
             throw e;
@@ -106,6 +109,10 @@ public final class TransferDispatcher implements AutoCloseable {
     @Override
     public void close() {
         threads.shutdown();
+    }
+
+    private static ClosedException dispatcherClosed() {
+        return new ClosedException("The transfer dispatcher is closed; transfer before the manager is closed");
     }
 
     private void run(Pins pins, TransferStrategy strategy, Transfer transfer) {
