@@ -36,6 +36,13 @@ public final class CancellationToken {
         action.run();
     }
 
+    /** How many actions and children wait. */
+    int actions() {
+        synchronized (actions) {
+            return actions.size();
+        }
+    }
+
     private void remove(Runnable action) {
         synchronized (actions) {
             actions.remove(action);
