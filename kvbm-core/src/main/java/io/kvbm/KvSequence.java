@@ -2,11 +2,12 @@ package io.kvbm;
 
 import java.lang.ref.Cleaner;
 import java.time.Duration;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
+import java.util.RandomAccess;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,6 +48,7 @@ public final class KvSequence implements AutoCloseable {
     private final int reusedTokens;
     private final Holds holds;
     private final Cleaner.Cleanable net;
+    private final List<Block> view = new BlocksView();
 
     private int[] tokens;
     private int length;
@@ -131,7 +133,7 @@ public final class KvSequence implements AutoCloseable {
      */
     public List<Block> blocks() {
         requireOpen();
-        return Collections.unmodifiableList(holds.handles);
+        return view;
     }
 
     /** The number of blocks at the start that are registered, shared and read-only. */
@@ -283,6 +285,20 @@ public final class KvSequence implements AutoCloseable {
 
     private static int blocksFor(int tokens, int pageSize) {
         return (tokens + pageSize - 1) / pageSize;
+    }
+
+    /** The blocks, read-only; who holds it holds the sequence, so that the leak net does not strike meanwhile. */
+    private final class BlocksView extends AbstractList<Block> implements RandomAccess {
+
+        @Override
+        public Block get(int index) {
+            return holds.handles.get(index);
+        }
+
+        @Override
+        public int size() {
+            return holds.handles.size();
+        }
     }
 
     private interface Allocation {
