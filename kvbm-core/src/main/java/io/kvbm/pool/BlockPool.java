@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
@@ -164,7 +165,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
      * @throws InterruptedException where the thread was interrupted; nothing was taken
      */
     public BlockList<MutableBlock> allocateBlocks(int n, Duration timeout) throws InterruptedException {
-        long deadline = clock.nanoTime() + timeout.toNanos();
+        long deadline = clock.nanoTime() + nanos(timeout);
         lock.lockInterruptibly();
         try {
             requireOpen();
@@ -538,10 +539,10 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
      * @return false where the time ran out first
      */
     public boolean awaitIdle(Duration timeout) throws InterruptedException {
-        long deadline = clock.nanoTime() + timeout.toNanos();
+        long deadline = clock.nanoTime() + nanos(timeout);
         lock.lockInterruptibly();
         try {
-            for (long left = timeout.toNanos(); holders > 0; left = deadline - clock.nanoTime()) {
+            for (long left = nanos(timeout); holders > 0; left = deadline - clock.nanoTime()) {
                 if (left <= 0) {
                     return false;
                 }
@@ -765,6 +766,11 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** A time of more than 292 years is as good as 292. */
+    private static long nanos(Duration timeout) {
+        return Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
     }
 
     private int available() {

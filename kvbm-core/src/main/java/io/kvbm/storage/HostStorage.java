@@ -2,7 +2,6 @@ package io.kvbm.storage;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletionStage;
 import java.util.function.LongConsumer;
@@ -116,7 +115,6 @@ public final class HostStorage implements Storage {
             registrations.releaseAll();
         } finally {
             arena.close();
-            Optional.ofNullable(file).ifPresent(SharedFile::close);
         }
     }
 

@@ -54,9 +54,12 @@ public final class TransferDispatcher implements AutoCloseable {
      * Moves the bytes in the calling thread.
      *
      * @throws TransferException where the request is not valid, or the transfer failed or ran out of time
-     * @throws ClosedException where a block's handle is closed
+     * @throws ClosedException where a block's handle or the dispatcher is closed
      */
     public void execute(TransferRequest request) {
+        if (threads.isShutdown()) {
+            throw dispatcherClosed();
+        }
         TransferStrategy strategy = validate(request);
         try (Pins pins = new Pins(request)) {
             move(pins.plan(strategy), new TransferControl(clock, timeout));
@@ -85,7 +88,7 @@ public final class TransferDispatcher implements AutoCloseable {
             return transfer;
         } catch (RejectedExecutionException e) {
             release(pins);
-            throw new ClosedException("The transfer dispatcher is closed; transfer before the manager is closed");
+            throw dispatcherClosed();
         } catch (RuntimeException | Error e) {
             release(pins);
             throw e;
@@ -108,22 +111,32 @@ public final class TransferDispatcher implements AutoCloseable {
         threads.shutdown();
     }
 
+    private static ClosedException dispatcherClosed() {
+        return new ClosedException("The transfer dispatcher is closed; transfer before the manager is closed");
+    }
+
     private void run(Pins pins, TransferStrategy strategy, Transfer transfer) {
         Throwable failure = null;
         try {
-            move(pins.plan(strategy), transfer.control());
+            try {
+                move(pins.plan(strategy), transfer.control());
+            } finally {
+                release(pins);
+            }
         } catch (RuntimeException | Error e) {
             failure = e;
         }
-        release(pins);
         transfer.over(failure);
     }
 
     private void release(@Nullable Pins pins) {
-        if (pins != null) {
-            pins.close();
+        try {
+            if (pins != null) {
+                pins.close();
+            }
+        } finally {
+            inFlight.release();
         }
-        inFlight.release();
     }
 
     private TransferStrategy validate(TransferRequest request) {

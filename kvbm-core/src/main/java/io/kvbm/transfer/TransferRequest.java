@@ -213,7 +213,7 @@ public final class TransferRequest {
                             "The memory of block " + range.block.id() + " overlaps that of block " + widest.block.id()
                                     + "; copy between different memory");
                 }
-                if (Long.compareUnsigned(range.end, widest.end) > 0 || widest.shared) {
+                if (Long.compareUnsigned(range.end, widest.end) > 0) {
                     widest = range;
                 }
             }
