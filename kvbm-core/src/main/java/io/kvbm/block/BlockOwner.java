@@ -30,6 +30,12 @@ public abstract class BlockOwner {
     /** A hold without a handle. */
     protected abstract Pin pin(BlockHandle handle);
 
+    /** Holds without handles on all these blocks, or on none. */
+    protected abstract List<Pin> pinAll(List<? extends BlockHandle> handles);
+
+    /** Ends all these pins that are not ended yet. */
+    protected abstract void unpinAll(List<Pin> pins);
+
     /** What the reuse order knows of this slot. */
     protected abstract BlockMetadata metadata(int slot);
 

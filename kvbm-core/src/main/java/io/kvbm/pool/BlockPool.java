@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -498,6 +499,36 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     }
 
     @Override
+    protected List<Pin> pinAll(List<? extends BlockHandle> handles) {
+        SlotPin[] pins = new SlotPin[handles.size()];
+        lock.lock();
+        try {
+            handles.forEach(this::requireOpen);
+            for (int i = 0; i < pins.length; i++) {
+                BlockHandle handle = handles.get(i);
+                hold(slot(handle), null);
+                pins[i] = new SlotPin(slot(handle), handle instanceof ImmutableBlock);
+            }
+        } finally {
+            lock.unlock();
+        }
+        return Arrays.asList(pins);
+    }
+
+    @Override
+    protected void unpinAll(List<Pin> pins) {
+        lock.lock();
+        try {
+            for (Pin pin : pins) {
+                ((SlotPin) pin).end();
+            }
+            signalWaiter();
+        } finally {
+            unlockAndFree();
+        }
+    }
+
+    @Override
     protected void release(BlockHandle handle) {
         lock.lock();
         try {
@@ -873,15 +904,19 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
             return readOnly ? memory.asReadOnly() : memory;
         }
 
+        private void end() {
+            if (!ended) {
+                ended = true;
+                letGo(slot);
+            }
+        }
+
         @Override
         public void close() {
             lock.lock();
             try {
-                if (!ended) {
-                    ended = true;
-                    letGo(slot);
-                    signalWaiter();
-                }
+                end();
+                signalWaiter();
             } finally {
                 unlockAndFree();
             }

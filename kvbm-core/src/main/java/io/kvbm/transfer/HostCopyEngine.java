@@ -3,6 +3,7 @@ package io.kvbm.transfer;
 import java.lang.foreign.MemorySegment;
 
 import io.kvbm.block.Pin;
+import io.kvbm.storage.MemoryCopy;
 
 /** Copies between blocks of host memory with the CPU, whole blocks where both sides are contiguous. */
 final class HostCopyEngine implements TransferEngine {
@@ -56,7 +57,7 @@ final class HostCopyEngine implements TransferEngine {
                     left = PIECE_BYTES;
                 }
                 long piece = Math.min(size - done, left);
-                MemorySegment.copy(source, done, destination, done, piece);
+                MemoryCopy.copy(source, done, destination, done, piece);
                 done += piece;
                 left -= piece;
             }

@@ -10,10 +10,11 @@ import java.util.concurrent.Semaphore;
 
 import org.jspecify.annotations.Nullable;
 
-import io.kvbm.block.Pin;
+import io.kvbm.block.PinList;
 import io.kvbm.error.ClosedException;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.TransferException;
+import io.kvbm.storage.StorageType;
 import io.kvbm.time.MonotonicClock;
 
 /**
@@ -146,8 +147,12 @@ public final class TransferDispatcher implements AutoCloseable {
             request.validateAddresses();
         }
         TransferStrategy strategy = strategy(request, 0);
+        StorageType source = request.sources().getFirst().storageType();
+        StorageType destination = request.destinations().getFirst().storageType();
         for (int i = 1; i < request.sources().size(); i++) {
-            if (strategy(request, i) != strategy) {
+            boolean alike = request.sources().get(i).storageType().equals(source)
+                    && request.destinations().get(i).storageType().equals(destination);
+            if (!alike && strategy(request, i) != strategy) {
                 throw new TransferException(TransferException.Kind.INCOMPATIBLE_TYPES, "Pair 0 of the request moves by "
                         + strategy + " and pair " + i + " by " + strategy(request, i) + "; split the request");
             }
@@ -181,16 +186,16 @@ public final class TransferDispatcher implements AutoCloseable {
     private static final class Pins implements AutoCloseable {
 
         private final TransferRequest request;
-        private final List<Pin> sources = new ArrayList<>();
-        private final List<Pin> destinations = new ArrayList<>();
+        private final PinList sources;
+        private final PinList destinations;
 
         Pins(TransferRequest request) {
             this.request = request;
+            this.sources = PinList.of(request.sources());
             try {
-                request.sources().forEach(block -> sources.add(block.pin()));
-                request.destinations().forEach(block -> destinations.add(block.pin()));
+                this.destinations = PinList.of(request.destinations());
             } catch (RuntimeException | Error e) {
-                close();
+                sources.close();
                 throw e;
             }
         }
@@ -201,8 +206,11 @@ public final class TransferDispatcher implements AutoCloseable {
 
         @Override
         public void close() {
-            sources.forEach(Pin::close);
-            destinations.forEach(Pin::close);
+            try {
+                sources.close();
+            } finally {
+                destinations.close();
+            }
         }
     }
 

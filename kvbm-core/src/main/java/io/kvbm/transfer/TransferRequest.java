@@ -1,15 +1,12 @@
 package io.kvbm.transfer;
 
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.Block;
 import io.kvbm.block.BlockHandle;
-import io.kvbm.block.BlockId;
 import io.kvbm.block.MutableBlock;
 import io.kvbm.error.TransferException;
 import io.kvbm.layout.BlockLayout;
@@ -81,15 +78,9 @@ public final class TransferRequest {
      * @throws TransferException {@code INVALID_REQUEST}
      */
     public void validateBlocks() {
-        Set<BlockId> targets = HashSet.newHashSet(destinations.size());
-        for (MutableBlock destination : destinations) {
-            if (!targets.add(destination.id())) {
-                throw new TransferException(TransferException.Kind.INVALID_REQUEST,
-                        "Block " + destination.id() + " is named twice as a destination; name every destination once");
-            }
-        }
+        Targets targets = new Targets(destinations);
         for (BlockHandle source : sources) {
-            if (targets.contains(source.id())) {
+            if (targets.contains(source)) {
                 throw new TransferException(TransferException.Kind.INVALID_REQUEST, "Block " + source.id()
                         + " is both a source and a destination; copy between different blocks");
             }
