@@ -139,4 +139,15 @@ class MemoryLimitsTest {
         }
         assertThat(ProcessTable.descriptors("kvbm-limited")).isZero();
     }
+
+    @Test
+    void whatTheSystemRefusedIsPromisedNoMore() throws IOException {
+        write("proc/meminfo", "MemAvailable:    " + (3L << 49) + " kB\n");
+        for (boolean shared : new boolean[]{true, false}) {
+            HostAllocator allocator = HostAllocator.builder().shared(shared).limits(new MemoryLimits(root)).build();
+            for (int i = 0; i < 3; i++) {
+                assertThatThrownBy(() -> allocator.allocate(1L << 60)).hasMessageContaining("JVM refused");
+            }
+        }
+    }
 }

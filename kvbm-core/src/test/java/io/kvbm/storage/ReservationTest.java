@@ -4,6 +4,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -90,20 +92,37 @@ class ReservationTest {
     }
 
     @Test
-    void aListenerThatComesLateIsNotToldAnOlderNumberAfterANewerOne() throws Exception {
-        for (int round = 0; round < 300; round++) {
-            Reservation reservation = reservation(20 * PIECE, (_, _) -> Thread.onSpinWait());
-            List<Long> told = new ArrayList<>();
-            CountDownLatch started = new CountDownLatch(1);
-            Thread thread = Thread.ofPlatform().start(() -> {
-                started.countDown();
-                reservation.run();
-            });
-            started.await();
-            reservation.onReserved(told::add);
-            thread.join();
-            assertThat(told).isSorted();
-            assertThat(told.getLast()).isEqualTo(20 * PIECE);
+    void aListenerIsToldOneNumberAtATimeAndNoOlderOneAfterANewerOne() throws Exception {
+        Reservation reservation = reservation(4 * PIECE, (_, _) -> {});
+        List<Long> told = new ArrayList<>();
+        AtomicInteger inside = new AtomicInteger();
+        CountDownLatch first = new CountDownLatch(1);
+        CountDownLatch second = new CountDownLatch(1);
+        Thread reserver = Thread.ofPlatform().unstarted(reservation::run);
+        Thread late = Thread.ofPlatform().start(() -> reservation.onReserved(bytes -> {
+            assertThat(inside.incrementAndGet()).isOne();
+            told.add(bytes);
+            if (bytes == 0) {
+                first.countDown();
+                awaitBriefly(second);
+            } else {
+                second.countDown();
+            }
+            inside.decrementAndGet();
+        }));
+        first.await();
+        reserver.start();
+        reserver.join();
+        late.join();
+        assertThat(reservation.done().toCompletableFuture()).isCompleted();
+        assertThat(told).containsExactly(0L, PIECE, 2 * PIECE, 3 * PIECE, 4 * PIECE);
+    }
+
+    private static void awaitBriefly(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(100, TimeUnit.MILLISECONDS)).isFalse();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
         }
     }
 
