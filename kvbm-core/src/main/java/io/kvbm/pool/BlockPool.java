@@ -58,13 +58,13 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     private final int maxWaiters;
     private final BlockList<ImmutableBlock> noBlocks = BlockList.of(this, new ImmutableBlock[0]);
 
-    private final ReentrantLock lock = new ReentrantLock();
+    final ReentrantLock lock = new ReentrantLock();
     private final Condition idle = lock.newCondition();
     private final ArrayDeque<Waiter> waiters = new ArrayDeque<>();
-    private final SlotTable slots;
-    private final IdentityTable table;
-    private final FreeRing free;
-    private final ReuseOrder order;
+    final SlotTable slots;
+    final IdentityTable table;
+    final FreeRing free;
+    final ReuseOrder order;
     private final LeakNet leaks;
     private final int[] marks;
     private int[] found = new int[64];
