@@ -252,6 +252,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         requireHashes("register token blocks");
         List<TokenBlock> contents = new ArrayList<>(complete.size());
         for (MutableBlock block : complete) {
+            requireOwn(block);
             contents.add(complete(block));
         }
         BlockList<ImmutableBlock> registered = register(complete, new ContentNames.OfTokenBlocks(contents));
@@ -264,10 +265,11 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
      * {@link #registerBlocks(List)}.
      *
      * @param filled blocks whose memory holds the K/V of the sequence's blocks {@code from}, {@code from + 1}, …
-     * @param chain the sequence's identities
+     * @param chain the sequence's identities, of at least as many blocks
      */
     public BlockList<ImmutableBlock> registerBlocks(List<MutableBlock> filled, IdentityChain chain, int from) {
         requireKind(chain);
+        requireRange(chain, from, (long) from + filled.size());
         return register(filled, new ContentNames.OfChain(chain, from));
     }
 
@@ -328,12 +330,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     private void requireRegistrable(List<MutableBlock> given) {
         lastMark++;
         for (MutableBlock block : given) {
-            if (!owns(block)) {
-                throw invalid(block, "belongs to another pool; register it there");
-            }
-            if (block.isClosed()) {
-                throw invalid(block, "is closed or registered already");
-            }
+            requireOwn(block);
             int slot = slot(block);
             if (marks[slot] == lastMark) {
                 throw invalid(block, "is given twice; give every block once");
@@ -342,6 +339,15 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
             if (slots.holders(slot) > 1) {
                 throw invalid(block, "is pinned by a running transfer; wait for its completion");
             }
+        }
+    }
+
+    private void requireOwn(MutableBlock block) {
+        if (!owns(block)) {
+            throw invalid(block, "belongs to another pool; register it there");
+        }
+        if (block.isClosed()) {
+            throw invalid(block, "is closed or registered already; give blocks whose handles are open");
         }
     }
 
@@ -407,6 +413,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
      */
     public BlockList<ImmutableBlock> matchBlocks(IdentityChain chain, int from, int to) {
         requireKind(chain);
+        requireRange(chain, from, to);
         lock.lock();
         try {
             requireOpen();
@@ -812,6 +819,18 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         if (chain.kind() != identity) {
             throw new IdentityException(IdentityException.Kind.WRONG_KIND, "A pool that keeps " + identity
                     + " identities cannot be asked by a chain of " + chain.kind() + " identities");
+        }
+        if (chain.pageSize() != pageSize()) {
+            throw new IllegalArgumentException("A chain of blocks of " + chain.pageSize() + " tokens is given to " + this
+                    + ", whose blocks hold " + pageSize());
+        }
+    }
+
+    /** Before anything is changed, as half a request cannot be taken back. */
+    private static void requireRange(IdentityChain chain, int from, long to) {
+        if (from < 0 || from > to || to > chain.size()) {
+            throw new IllegalArgumentException(
+                    "Blocks " + from + " to " + to + " are asked for of a chain of " + chain.size());
         }
     }
 
