@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
@@ -76,6 +77,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     private int unlisted;
     private int lastMark;
     private boolean closed;
+    private boolean freed;
 
     private long tick;
     private long holders;
@@ -164,7 +166,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
      * @throws InterruptedException where the thread was interrupted; nothing was taken
      */
     public BlockList<MutableBlock> allocateBlocks(int n, Duration timeout) throws InterruptedException {
-        long deadline = clock.nanoTime() + timeout.toNanos();
+        long deadline = clock.nanoTime() + nanos(timeout);
         lock.lockInterruptibly();
         try {
             requireOpen();
@@ -275,12 +277,12 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
 
     private BlockList<ImmutableBlock> register(List<MutableBlock> given, ContentNames names) {
         int n = given.size();
-        if (n == 0) {
-            return noBlocks;
-        }
         lock.lock();
         try {
             requireOpen();
+            if (n == 0) {
+                return noBlocks;
+            }
             requireRegistrable(given);
             requireHoldable(names, n);
             ImmutableBlock[] handles = new ImmutableBlock[n];
@@ -545,10 +547,10 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
      * @return false where the time ran out first
      */
     public boolean awaitIdle(Duration timeout) throws InterruptedException {
-        long deadline = clock.nanoTime() + timeout.toNanos();
+        long deadline = clock.nanoTime() + nanos(timeout);
         lock.lockInterruptibly();
         try {
-            for (long left = timeout.toNanos(); holders > 0; left = deadline - clock.nanoTime()) {
+            for (long left = nanos(timeout); holders > 0; left = deadline - clock.nanoTime()) {
                 if (left <= 0) {
                     return false;
                 }
@@ -755,7 +757,8 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
 
     /** The last hold on a closed pool frees its memory, which may take long, hence outside of the lock. */
     private void unlockAndFree() {
-        boolean last = closed && holders == 0;
+        boolean last = closed && holders == 0 && !freed;
+        freed |= last;
         lock.unlock();
         if (last) {
             blocks.memory().close();
@@ -772,6 +775,11 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** A wait that is longer than 292 years is as long as that. */
+    private static long nanos(Duration timeout) {
+        return Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
     }
 
     private int available() {
