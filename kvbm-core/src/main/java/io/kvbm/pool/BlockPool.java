@@ -612,50 +612,55 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     }
 
     @Override
-    protected BlockMetadata metadata(int slot) {
+    protected BlockMetadata metadata(BlockHandle handle) {
         lock.lock();
         try {
-            return slots.metadata(slot);
+            requireOpen(handle);
+            return slots.metadata(slot(handle));
         } finally {
             lock.unlock();
         }
     }
 
     @Override
-    protected void priority(int slot, int priority) {
+    protected void priority(MutableBlock handle, int priority) {
         lock.lock();
         try {
-            slots.priority(slot, priority);
+            requireOpen(handle);
+            slots.priority(slot(handle), priority);
         } finally {
             lock.unlock();
         }
     }
 
     @Override
-    protected long generation(int slot) {
+    protected long generation(ImmutableBlock handle) {
         lock.lock();
         try {
-            return slots.generation(slot);
+            requireOpen(handle);
+            return slots.generation(slot(handle));
         } finally {
             lock.unlock();
         }
     }
 
     @Override
-    protected long sequenceHash(int slot) {
+    protected long sequenceHash(ImmutableBlock handle) {
         lock.lock();
         try {
-            return slots.sequenceHash(slot);
+            requireOpen(handle);
+            return slots.sequenceHash(slot(handle));
         } finally {
             lock.unlock();
         }
     }
 
     @Override
-    protected long blockHash(int slot) {
+    protected long blockHash(ImmutableBlock handle) {
         lock.lock();
         try {
-            return slots.blockHash(slot);
+            requireOpen(handle);
+            return slots.blockHash(slot(handle));
         } finally {
             lock.unlock();
         }
@@ -801,7 +806,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
 
     private void requireOpen(BlockHandle handle) {
         if (handle.isClosed()) {
-            throw new ClosedException("The handle of block " + handle.id() + " is closed; keep it open to share it");
+            throw new ClosedException("The handle of block " + handle.id() + " is closed; keep it open as long as the block is used");
         }
     }
 

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -31,6 +32,7 @@ import static io.kvbm.pool.Content.register;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.awaitility.Awaitility.await;
 
 /** What open handles and new calls meet when their pool is closed. */
 class PoolCloseTest {
@@ -169,6 +171,28 @@ class PoolCloseTest {
         assertClosed(block::metadata);
         assertThat(block.index()).isZero();
         assertThat(block).hasToString("ImmutableBlock[1337/1/0, closed]");
+    }
+
+    @Test
+    void useThatMeetsACloseDoesNotReachTheNextHolder() throws InterruptedException {
+        BlockPool pool = subject.pool(1);
+        MutableBlock block = pool.allocateBlocks(1).getFirst();
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        pool.lock.lock();
+        MutableBlock next;
+        Thread late;
+        try {
+            late = Thread.ofPlatform().uncaughtExceptionHandler((_, e) -> thrown.set(e)).start(() -> block.priority(9));
+            await().until(() -> pool.lock.hasQueuedThread(late));
+            block.close();
+            next = pool.allocateBlocks(1).getFirst();
+        } finally {
+            pool.lock.unlock();
+        }
+        late.join();
+        assertThat(thrown.get()).isInstanceOf(ClosedException.class);
+        assertThat(next.metadata().priority()).isZero();
+        next.close();
     }
 
     @Test
