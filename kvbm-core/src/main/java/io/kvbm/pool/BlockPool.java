@@ -67,7 +67,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     final FreeRing free;
     final ReuseOrder order;
     private final LeakNet leaks;
-    private final int[] marks;
+    private final SlotMarks marks;
     private int[] found = new int[64];
 
     private int usable;
@@ -75,7 +75,6 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     private int active;
     private int owned;
     private int unlisted;
-    private int lastMark;
     private boolean closed;
     private boolean freed;
 
@@ -104,7 +103,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         this.slots = new SlotTable(size, identity);
         this.table = new IdentityTable(slots);
         this.free = new FreeRing(size);
-        this.marks = new int[size];
+        this.marks = new SlotMarks(size);
         this.leaks = new LeakNet(this, builder.leakDetection);
         this.order = switch (builder.reusePolicy) {
             case LINEAGE -> new LineageOrder(size);
@@ -330,14 +329,13 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     }
 
     private void requireRegistrable(List<MutableBlock> given) {
-        lastMark++;
+        marks.clear();
         for (MutableBlock block : given) {
             requireOwn(block);
             int slot = slot(block);
-            if (marks[slot] == lastMark) {
+            if (!marks.add(slot)) {
                 throw invalid(block, "is given twice; give every block once");
             }
-            marks[slot] = lastMark;
             if (slots.holders(slot) > 1) {
                 throw invalid(block, "is pinned by a running transfer; wait for its completion");
             }
@@ -959,8 +957,12 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
             return this;
         }
 
-        /** How many callers may wait for blocks at once; 1024 unless set. */
+        /** How many callers may wait for blocks at once; 1024 unless set, 0 for none. */
         public Builder maxWaiters(int value) {
+            if (value < 0) {
+                throw new ConfigException(ConfigException.Kind.INVALID,
+                        "maxWaiters is " + value + "; give 0 or more");
+            }
             this.maxWaiters = value;
             return this;
         }
