@@ -62,8 +62,7 @@ public abstract sealed class BlockHandle implements Block, AutoCloseable permits
 
     /** The caller's wish and the pool's ticks for this block. */
     public final BlockMetadata metadata() {
-        requireOpen();
-        return owner.metadata(slot);
+        return owner.metadata(this);
     }
 
     /** Whether the hold was given back. */

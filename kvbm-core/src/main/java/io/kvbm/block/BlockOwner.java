@@ -36,20 +36,20 @@ public abstract class BlockOwner {
     /** Ends all these pins that are not ended yet. */
     protected abstract void unpinAll(List<Pin> pins);
 
-    /** What the reuse order knows of this slot. */
-    protected abstract BlockMetadata metadata(int slot);
+    /** What the reuse order knows of the block; {@link io.kvbm.error.ClosedException} after the handle was closed. */
+    protected abstract BlockMetadata metadata(BlockHandle handle);
 
-    /** Sets the priority of this slot. */
-    protected abstract void priority(int slot, int priority);
+    /** Sets the block's priority; {@link io.kvbm.error.ClosedException} after the handle was closed. */
+    protected abstract void priority(MutableBlock handle, int priority);
 
-    /** How often the slot has left the registered state. */
-    protected abstract long generation(int slot);
+    /** How often the slot has left the registered state; refused like {@link #metadata}. */
+    protected abstract long generation(ImmutableBlock handle);
 
-    /** Sequence hash of the registered block in this slot. */
-    protected abstract long sequenceHash(int slot);
+    /** Sequence hash of the registered block; refused like {@link #metadata}. */
+    protected abstract long sequenceHash(ImmutableBlock handle);
 
-    /** Hash of the tokens of the registered block in this slot. */
-    protected abstract long blockHash(int slot);
+    /** Hash of the tokens of the registered block; refused like {@link #metadata}. */
+    protected abstract long blockHash(ImmutableBlock handle);
 
     /** A handle on a slot that its holder alone may write. */
     protected final MutableBlock mutable(int slot, @Nullable Object anchor) {

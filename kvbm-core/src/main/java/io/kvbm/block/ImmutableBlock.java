@@ -22,20 +22,17 @@ public final class ImmutableBlock extends BlockHandle {
 
     /** The chained XXH3-64 hash of the tokens up to the end of this block, unsigned. */
     public long sequenceHash() {
-        requireOpen();
-        return owner.sequenceHash(slot);
+        return owner.sequenceHash(this);
     }
 
     /** The XXH3-64 hash of this block's own tokens, unsigned. */
     public long blockHash() {
-        requireOpen();
-        return owner.blockHash(slot);
+        return owner.blockHash(this);
     }
 
     /** How often the slot has left the registered state: two reads of the same generation saw the same content. */
     public long generation() {
-        requireOpen();
-        return owner.generation(slot);
+        return owner.generation(this);
     }
 
     @Override

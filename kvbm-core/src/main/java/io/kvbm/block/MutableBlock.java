@@ -81,7 +81,7 @@ public final class MutableBlock extends BlockHandle {
     /** Drops the content and the priority. */
     public void reset() {
         content().reset();
-        owner.priority(slot, 0);
+        owner.priority(this, 0);
     }
 
     /**
@@ -124,8 +124,7 @@ public final class MutableBlock extends BlockHandle {
      * @param priority unsigned; lower goes first
      */
     public void priority(int priority) {
-        requireOpen();
-        owner.priority(slot, priority);
+        owner.priority(this, priority);
     }
 
     @Override

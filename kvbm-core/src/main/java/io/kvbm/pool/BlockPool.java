@@ -60,15 +60,15 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     private final int maxWaiters;
     private final BlockList<ImmutableBlock> noBlocks = BlockList.of(this, new ImmutableBlock[0]);
 
-    private final ReentrantLock lock = new ReentrantLock();
+    final ReentrantLock lock = new ReentrantLock();
     private final Condition idle = lock.newCondition();
     private final ArrayDeque<Waiter> waiters = new ArrayDeque<>();
-    private final SlotTable slots;
-    private final IdentityTable table;
-    private final FreeRing free;
-    private final ReuseOrder order;
+    final SlotTable slots;
+    final IdentityTable table;
+    final FreeRing free;
+    final ReuseOrder order;
     private final LeakNet leaks;
-    private final int[] marks;
+    private final SlotMarks marks;
     private int[] found = new int[64];
 
     private int usable;
@@ -76,8 +76,8 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     private int active;
     private int owned;
     private int unlisted;
-    private int lastMark;
     private boolean closed;
+    private boolean freed;
 
     private long tick;
     private long holders;
@@ -104,7 +104,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         this.slots = new SlotTable(size, identity);
         this.table = new IdentityTable(slots);
         this.free = new FreeRing(size);
-        this.marks = new int[size];
+        this.marks = new SlotMarks(size);
         this.leaks = new LeakNet(this, builder.leakDetection);
         this.order = switch (builder.reusePolicy) {
             case LINEAGE -> new LineageOrder(size);
@@ -254,6 +254,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         requireHashes("register token blocks");
         List<TokenBlock> contents = new ArrayList<>(complete.size());
         for (MutableBlock block : complete) {
+            requireOwn(block);
             contents.add(complete(block));
         }
         BlockList<ImmutableBlock> registered = register(complete, new ContentNames.OfTokenBlocks(contents));
@@ -266,21 +267,22 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
      * {@link #registerBlocks(List)}.
      *
      * @param filled blocks whose memory holds the K/V of the sequence's blocks {@code from}, {@code from + 1}, …
-     * @param chain the sequence's identities
+     * @param chain the sequence's identities, of at least as many blocks
      */
     public BlockList<ImmutableBlock> registerBlocks(List<MutableBlock> filled, IdentityChain chain, int from) {
         requireKind(chain);
+        requireRange(chain, from, (long) from + filled.size());
         return register(filled, new ContentNames.OfChain(chain, from));
     }
 
     private BlockList<ImmutableBlock> register(List<MutableBlock> given, ContentNames names) {
         int n = given.size();
-        if (n == 0) {
-            return noBlocks;
-        }
         lock.lock();
         try {
             requireOpen();
+            if (n == 0) {
+                return noBlocks;
+            }
             requireRegistrable(given);
             requireHoldable(names, n);
             ImmutableBlock[] handles = new ImmutableBlock[n];
@@ -328,22 +330,25 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     }
 
     private void requireRegistrable(List<MutableBlock> given) {
-        lastMark++;
+        marks.clear();
         for (MutableBlock block : given) {
-            if (!owns(block)) {
-                throw invalid(block, "belongs to another pool; register it there");
-            }
-            if (block.isClosed()) {
-                throw invalid(block, "is closed or registered already");
-            }
+            requireOwn(block);
             int slot = slot(block);
-            if (marks[slot] == lastMark) {
+            if (!marks.add(slot)) {
                 throw invalid(block, "is given twice; give every block once");
             }
-            marks[slot] = lastMark;
             if (slots.holders(slot) > 1) {
                 throw invalid(block, "is pinned by a running transfer; wait for its completion");
             }
+        }
+    }
+
+    private void requireOwn(MutableBlock block) {
+        if (!owns(block)) {
+            throw invalid(block, "belongs to another pool; register it there");
+        }
+        if (block.isClosed()) {
+            throw invalid(block, "is closed or registered already; give blocks whose handles are open");
         }
     }
 
@@ -409,6 +414,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
      */
     public BlockList<ImmutableBlock> matchBlocks(IdentityChain chain, int from, int to) {
         requireKind(chain);
+        requireRange(chain, from, to);
         lock.lock();
         try {
             requireOpen();
@@ -635,50 +641,55 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     }
 
     @Override
-    protected BlockMetadata metadata(int slot) {
+    protected BlockMetadata metadata(BlockHandle handle) {
         lock.lock();
         try {
-            return slots.metadata(slot);
+            requireOpen(handle);
+            return slots.metadata(slot(handle));
         } finally {
             lock.unlock();
         }
     }
 
     @Override
-    protected void priority(int slot, int priority) {
+    protected void priority(MutableBlock handle, int priority) {
         lock.lock();
         try {
-            slots.priority(slot, priority);
+            requireOpen(handle);
+            slots.priority(slot(handle), priority);
         } finally {
             lock.unlock();
         }
     }
 
     @Override
-    protected long generation(int slot) {
+    protected long generation(ImmutableBlock handle) {
         lock.lock();
         try {
-            return slots.generation(slot);
+            requireOpen(handle);
+            return slots.generation(slot(handle));
         } finally {
             lock.unlock();
         }
     }
 
     @Override
-    protected long sequenceHash(int slot) {
+    protected long sequenceHash(ImmutableBlock handle) {
         lock.lock();
         try {
-            return slots.sequenceHash(slot);
+            requireOpen(handle);
+            return slots.sequenceHash(slot(handle));
         } finally {
             lock.unlock();
         }
     }
 
     @Override
-    protected long blockHash(int slot) {
+    protected long blockHash(ImmutableBlock handle) {
         lock.lock();
         try {
-            return slots.blockHash(slot);
+            requireOpen(handle);
+            return slots.blockHash(slot(handle));
         } finally {
             lock.unlock();
         }
@@ -780,7 +791,8 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
 
     /** The last hold on a closed pool frees its memory, which may take long, hence outside of the lock. */
     private void unlockAndFree() {
-        boolean last = closed && holders == 0;
+        boolean last = closed && holders == 0 && !freed;
+        freed |= last;
         lock.unlock();
         if (last) {
             blocks.memory().close();
@@ -823,7 +835,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
 
     private void requireOpen(BlockHandle handle) {
         if (handle.isClosed()) {
-            throw new ClosedException("The handle of block " + handle.id() + " is closed; keep it open to share it");
+            throw new ClosedException("The handle of block " + handle.id() + " is closed; keep it open as long as the block is used");
         }
     }
 
@@ -849,6 +861,18 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         if (chain.kind() != identity) {
             throw new IdentityException(IdentityException.Kind.WRONG_KIND, "A pool that keeps " + identity
                     + " identities cannot be asked by a chain of " + chain.kind() + " identities");
+        }
+        if (chain.pageSize() != pageSize()) {
+            throw new IllegalArgumentException("A chain of blocks of " + chain.pageSize() + " tokens is given to " + this
+                    + ", whose blocks hold " + pageSize());
+        }
+    }
+
+    /** Before anything is changed, as half a request cannot be taken back. */
+    private static void requireRange(IdentityChain chain, int from, long to) {
+        if (from < 0 || from > to || to > chain.size()) {
+            throw new IllegalArgumentException(
+                    "Blocks " + from + " to " + to + " are asked for of a chain of " + chain.size());
         }
     }
 
@@ -968,8 +992,12 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
             return this;
         }
 
-        /** How many callers may wait for blocks at once; 1024 unless set. */
+        /** How many callers may wait for blocks at once; 1024 unless set, 0 for none. */
         public Builder maxWaiters(int value) {
+            if (value < 0) {
+                throw new ConfigException(ConfigException.Kind.INVALID,
+                        "maxWaiters is " + value + "; give 0 or more");
+            }
             this.maxWaiters = value;
             return this;
         }

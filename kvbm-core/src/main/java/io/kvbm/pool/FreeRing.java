@@ -3,8 +3,8 @@ package io.kvbm.pool;
 /** The slots without content, first in first out. Guarded by the pool's lock. */
 final class FreeRing {
 
-    private final int[] ring;
-    private int head;
+    final int[] ring;
+    int head;
     private int size;
 
     FreeRing(int slots) {

@@ -10,7 +10,7 @@ import io.kvbm.token.IdentityChain;
 final class IdentityTable {
 
     private final SlotTable slots;
-    private final long[] entries;
+    final long[] entries;
     private final int mask;
     private final int shift;
     private int size;

@@ -18,9 +18,9 @@ import java.util.Arrays;
  */
 final class LineageOrder implements ReuseOrder {
 
-    private final int idle;
-    private final int aside;
-    private final int[] next;
+    final int idle;
+    final int aside;
+    final int[] next;
     private final int[] previous;
     private final boolean[] steppedAside;
     private final int[] parents;

@@ -4,9 +4,9 @@ package io.kvbm.pool;
 final class PriorityOrder implements ReuseOrder {
 
     private final SlotTable slots;
-    private final int[] heap;
+    final int[] heap;
     private final int[] places;
-    private int size;
+    int size;
 
     PriorityOrder(SlotTable slots) {
         this.slots = slots;

@@ -12,6 +12,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 import io.kvbm.error.TokenException.Kind;
+import io.kvbm.testing.RandomCase;
 
 import static io.kvbm.token.TokenBlockTest.assertRefused;
 import static org.assertj.core.api.Assertions.assertThat;

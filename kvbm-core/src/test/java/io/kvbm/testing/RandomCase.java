@@ -1,14 +1,14 @@
-package io.kvbm.token;
+package io.kvbm.testing;
 
 import java.util.Random;
 
-/** The seed and the number of cases of the random tests of this room. */
-final class RandomCase {
+/** The seed and the number of cases of the random tests of the suite. */
+public final class RandomCase {
 
     private RandomCase() {}
 
     /** A source of randomness from {@code KVBM_SEED}, or a fresh seed; printed, so that a failure can be repeated. */
-    static Random random(String test) {
+    public static Random random(String test) {
         String given = System.getenv("KVBM_SEED");
         long seed = given == null ? new Random().nextLong() : Long.parseLong(given);
         System.out.println(test + ": KVBM_SEED=" + seed);
@@ -16,12 +16,12 @@ final class RandomCase {
     }
 
     /** {@code base} cases times {@code KVBM_SCALE}. */
-    static int cases(int base) {
+    public static int cases(int base) {
         String scale = System.getenv("KVBM_SCALE");
         return scale == null ? base : Math.multiplyExact(base, Integer.parseInt(scale));
     }
 
-    static int[] tokens(Random random, int count) {
+    public static int[] tokens(Random random, int count) {
         return random.ints(count).toArray();
     }
 }
