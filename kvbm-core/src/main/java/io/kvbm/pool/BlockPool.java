@@ -507,14 +507,16 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     @Override
     protected List<Pin> pinAll(List<? extends BlockHandle> handles) {
         SlotPin[] pins = new SlotPin[handles.size()];
+        int[] pinned = new int[pins.length];
         lock.lock();
         try {
-            handles.forEach(this::requireOpen);
             for (int i = 0; i < pins.length; i++) {
-                BlockHandle handle = handles.get(i);
-                hold(slot(handle), null);
-                pins[i] = new SlotPin(slot(handle), handle instanceof ImmutableBlock);
+                requireOpen(handles.get(i));
+                pinned[i] = slot(handles.get(i));
+                pins[i] = new SlotPin(pinned[i], handles.get(i) instanceof ImmutableBlock);
             }
+            slots.holdAll(pinned);
+            holders += pins.length;
         } finally {
             lock.unlock();
         }
@@ -835,7 +837,8 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
 
     private void requireOpen(BlockHandle handle) {
         if (handle.isClosed()) {
-            throw new ClosedException("The handle of block " + handle.id() + " is closed; keep it open as long as the block is used");
+            throw new ClosedException(
+                    "The handle of block " + handle.id() + " is closed; keep it open as long as the block is used");
         }
     }
 
@@ -863,8 +866,9 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
                     + " identities cannot be asked by a chain of " + chain.kind() + " identities");
         }
         if (chain.pageSize() != pageSize()) {
-            throw new IllegalArgumentException("A chain of blocks of " + chain.pageSize() + " tokens is given to " + this
-                    + ", whose blocks hold " + pageSize());
+            throw new IllegalArgumentException(
+                    "A chain of blocks of " + chain.pageSize() + " tokens is given to " + this
+                            + ", whose blocks hold " + pageSize());
         }
     }
 
