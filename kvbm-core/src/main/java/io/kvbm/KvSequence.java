@@ -272,9 +272,9 @@ public final class KvSequence implements AutoCloseable {
 
     /** What the sequence has already is not given back by waiting, so the whole of it has to fit. */
     private static void requirePossible(BlockPool pool, int blocks) {
-        if (blocks > pool.totalBlocks()) {
+        if (blocks > pool.attainableBlocks()) {
             throw new PoolException(PoolException.Kind.REQUEST_TOO_LARGE, "A sequence of " + blocks
-                    + " blocks was asked for and " + pool + " has " + pool.totalBlocks()
+                    + " blocks was asked for and " + pool + " has " + pool.attainableBlocks()
                     + " in all; enlarge the pool or shorten the request");
         }
     }

@@ -71,6 +71,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     private final SlotMarks marks;
     private int[] found = new int[64];
 
+    private int attainable;
     private int usable;
     private int inactive;
     private int active;
@@ -110,7 +111,13 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
             case LINEAGE -> new LineageOrder(size);
             case PRIORITY -> new PriorityOrder(slots);
         };
+        this.attainable = size;
         blocks.memory().onReserved(this::reserved);
+        var _ = blocks.memory().reserved().whenComplete((_, failure) -> {
+            if (failure != null) {
+                refused();
+            }
+        });
     }
 
     /** Starts a pool over these blocks, which become the pool's own. */
@@ -204,6 +211,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
             }
             var _ = waiter.turn.awaitNanos(remaining);
             requireOpen();
+            requirePossible(waiter.n);
         }
     }
 
@@ -752,6 +760,16 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         return slots.size();
     }
 
+    /** The number of blocks that can ever be allocated at once: fewer than all where the system refused memory. */
+    public int attainableBlocks() {
+        lock.lock();
+        try {
+            return attainable;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** The number of blocks that could be allocated now. */
     public int availableBlocks() {
         lock.lock();
@@ -818,6 +836,17 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         return Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
     }
 
+    /** No more blocks will get memory, so whoever waits for more than there are waits in vain. */
+    private void refused() {
+        lock.lock();
+        try {
+            attainable = usable;
+            waiters.forEach(waiter -> waiter.turn.signal());
+        } finally {
+            lock.unlock();
+        }
+    }
+
     private int available() {
         return free.size() + inactive;
     }
@@ -846,10 +875,12 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         if (n < 0) {
             throw new IllegalArgumentException(n + " blocks were asked for");
         }
-        if (n > slots.size()) {
+        if (n > attainable) {
             allocationFailures++;
-            throw new PoolException(PoolException.Kind.REQUEST_TOO_LARGE, n + " blocks were asked for and " + this
-                    + " has " + slots.size() + " in all; enlarge the pool or shorten the request");
+            throw new PoolException(PoolException.Kind.REQUEST_TOO_LARGE,
+                    n + " blocks were asked for and " + this + " has " + attainable + " in all"
+                            + (attainable < slots.size() ? ", as the system refused memory for more" : "")
+                            + "; enlarge the pool or shorten the request");
         }
     }
 

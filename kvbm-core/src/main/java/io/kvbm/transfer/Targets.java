@@ -15,37 +15,32 @@ import io.kvbm.error.TransferException;
 /** The destinations of a request, each named once. Those of one block set, as nearly always, are kept as numbers. */
 final class Targets {
 
-    private final BlockId first;
+    private final MutableBlock first;
     private final int[] indices;
     private final @Nullable Set<BlockId> mixed;
 
     /** Refuses a block that is named twice: {@link TransferException} {@code INVALID_REQUEST}. */
     Targets(List<MutableBlock> destinations) {
-        this.first = destinations.getFirst().id();
+        this.first = destinations.getFirst();
         this.indices = new int[destinations.size()];
         boolean oneSet = true;
         for (int i = 0; i < indices.length; i++) {
-            BlockId id = destinations.get(i).id();
-            indices[i] = id.index();
-            oneSet &= isOfFirstSet(id);
+            MutableBlock destination = destinations.get(i);
+            indices[i] = destination.index();
+            oneSet &= destination.isOfSameSet(first);
         }
         this.mixed = oneSet ? null : mixed(destinations);
         Arrays.sort(indices);
         for (int i = 1; i < indices.length && oneSet; i++) {
             if (indices[i] == indices[i - 1]) {
-                throw twice(new BlockId(first.workerId(), first.blockSet(), indices[i]));
+                throw twice(new BlockId(first.id().workerId(), first.id().blockSet(), indices[i]));
             }
         }
     }
 
     boolean contains(BlockHandle block) {
-        BlockId id = block.id();
-        return mixed != null ? mixed.contains(id)
-                : isOfFirstSet(id) && Arrays.binarySearch(indices, id.index()) >= 0;
-    }
-
-    private boolean isOfFirstSet(BlockId id) {
-        return id.workerId() == first.workerId() && id.blockSet() == first.blockSet();
+        return mixed != null ? mixed.contains(block.id())
+                : block.isOfSameSet(first) && Arrays.binarySearch(indices, block.index()) >= 0;
     }
 
     private static Set<BlockId> mixed(List<MutableBlock> destinations) {
