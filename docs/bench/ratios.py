@@ -49,10 +49,11 @@ for op, param, target in TARGETS:
     print(f"| {op} {param} | {number(ours)} | {number(peer)} | {'-' if ratio is None else f'{ratio:.2f}'} | {verdict} |")
 print("\n| copy of 128 shuffled blocks | kvbm, GB/s | memcpy, GB/s | ratio | target |\n|---|---|---|---|---|")
 for size, target in COPIES:
-    ours, libc = (median(OURS, op, f"bs={size} batch=128 t=1", "rate") for op in ("copy_blocks", "copy_memcpy"))
-    ratio = ours / libc if ours and libc else 0
-    verdict = f"≥ {target}" + ("" if ratio >= target else ", missed")
-    print(f"| {size} bytes | {(ours or 0) / 1e9:.2f} | {(libc or 0) / 1e9:.2f} | {ratio:.2f} | {verdict} |")
+    for op, what in (("copy_blocks", ""), ("copy_blocks_new", ", request made anew")):
+        ours, libc = (median(OURS, name, f"bs={size} batch=128 t=1", "rate") for name in (op, "copy_memcpy"))
+        ratio = ours / libc if ours and libc else 0
+        verdict = "" if what else f"≥ {target}" + ("" if ratio >= target else ", missed")
+        print(f"| {size} bytes{what} | {(ours or 0) / 1e9:.2f} | {(libc or 0) / 1e9:.2f} | {ratio:.2f} | {verdict} |")
 print("\n| memory | value | unit |\n|---|---|---|")
 for (peer, op, param, metric), found in values.items():
     if peer == OURS and metric in ("heap", "rss", "alloc"):

@@ -113,6 +113,13 @@ public class CopyBench {
         memory.transfers.execute(memory.requests.get(memory.turn()));
     }
 
+    /** With a request made for this one transfer. */
+    @Benchmark
+    public void copy_blocks_new(Memory memory) {
+        TransferRequest prepared = memory.requests.get(memory.turn());
+        memory.transfers.execute(TransferRequest.put(prepared.sources(), prepared.destinations()));
+    }
+
     @Benchmark
     public void copy_memcpy(Memory memory) throws Throwable {
         int turn = memory.turn();

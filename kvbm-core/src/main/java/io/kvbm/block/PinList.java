@@ -22,15 +22,16 @@ public final class PinList extends AbstractList<Pin> implements RandomAccess, Au
      * @throws io.kvbm.error.ClosedException where a handle is closed; nothing stays pinned
      */
     public static PinList of(List<? extends BlockHandle> blocks) {
-        PinList list = new PinList(blocks.size());
+        BlockHandle[] handles = blocks.toArray(BlockHandle[]::new);
+        PinList list = new PinList(handles.length);
         try {
-            for (int from = 0; from < blocks.size();) {
-                BlockOwner owner = blocks.get(from).owner;
+            for (int from = 0; from < handles.length;) {
+                BlockOwner owner = handles[from].owner;
                 int to = from + 1;
-                while (to < blocks.size() && owner.owns(blocks.get(to))) {
+                while (to < handles.length && owner.owns(handles[to])) {
                     to++;
                 }
-                list.add(owner, owner.pinAll(blocks.subList(from, to)), from);
+                list.add(owner, owner.pinAll(handles, from, to), from);
                 from = to;
             }
         } catch (RuntimeException | Error e) {

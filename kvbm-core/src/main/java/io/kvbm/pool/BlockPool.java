@@ -513,20 +513,22 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     }
 
     @Override
-    protected List<Pin> pinAll(List<? extends BlockHandle> handles) {
-        SlotPin[] pins = new SlotPin[handles.size()];
-        int[] pinned = new int[pins.length];
+    protected List<Pin> pinAll(BlockHandle[] handles, int from, int to) {
+        int[] pinned = new int[to - from];
         lock.lock();
         try {
-            for (int i = 0; i < pins.length; i++) {
-                requireOpen(handles.get(i));
-                pinned[i] = slot(handles.get(i));
-                pins[i] = new SlotPin(pinned[i], handles.get(i) instanceof ImmutableBlock);
+            for (int i = 0; i < pinned.length; i++) {
+                requireOpen(handles[from + i]);
+                pinned[i] = slot(handles[from + i]);
             }
             slots.holdAll(pinned);
-            holders += pins.length;
+            holders += pinned.length;
         } finally {
             lock.unlock();
+        }
+        SlotPin[] pins = new SlotPin[pinned.length];
+        for (int i = 0; i < pins.length; i++) {
+            pins[i] = new SlotPin(pinned[i], handles[from + i] instanceof ImmutableBlock);
         }
         return Arrays.asList(pins);
     }

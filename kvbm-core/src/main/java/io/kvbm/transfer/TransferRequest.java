@@ -14,7 +14,8 @@ import io.kvbm.layout.BlockLayout;
 /**
  * What a transfer moves: the content of each source into the destination at the same place of the list, for a range of
  * layers. Making a request checks only that the lists fit together; a {@link TransferDispatcher} checks everything else
- * before it moves a byte.
+ * before it moves a byte. A request that is executed again is pinned again, and its names and shapes are not
+ * compared again.
  */
 public final class TransferRequest {
 
@@ -24,6 +25,10 @@ public final class TransferRequest {
     private final List<MutableBlock> destinations;
     private final int firstLayer;
     private final int endLayer;
+
+    /** What was found valid stays so, as blocks change neither name nor layout; two threads may both find it. */
+    private boolean validNames;
+    private boolean validShapes;
 
     private TransferRequest(List<? extends BlockHandle> sources, List<MutableBlock> destinations, int firstLayer,
             int endLayer) {
@@ -78,6 +83,9 @@ public final class TransferRequest {
      * @throws TransferException {@code INVALID_REQUEST}
      */
     public void validateBlocks() {
+        if (validNames) {
+            return;
+        }
         Targets targets = new Targets(destinations);
         for (BlockHandle source : sources) {
             if (targets.contains(source)) {
@@ -85,6 +93,7 @@ public final class TransferRequest {
                         + " is both a source and a destination; copy between different blocks");
             }
         }
+        validNames = true;
     }
 
     /**
@@ -94,6 +103,9 @@ public final class TransferRequest {
      * @throws TransferException {@code SHAPE_MISMATCH} or {@code INVALID_REQUEST}
      */
     public void validateShapes() {
+        if (validShapes) {
+            return;
+        }
         for (int i = 0; i < sources.size(); i++) {
             BlockLayout source = sources.get(i).layout();
             BlockLayout destination = destinations.get(i).layout();
@@ -112,6 +124,7 @@ public final class TransferRequest {
                     "Layers " + firstLayer + " to " + endLayer + " (exclusive) are asked for of blocks that have "
                             + sources.getFirst().layout().numLayers());
         }
+        validShapes = true;
     }
 
     /**
