@@ -35,7 +35,7 @@ public record KvManagerModelConfig(int numLayers, int outerDim, int pageSize, in
     /**
      * The geometry of a model that is known by name.
      *
-     * @throws ConfigException where its element type is none of {@link DType}
+     * @throws ConfigException where its element type is none of {@link DType}, or its heads have too many elements
      */
     public static KvManagerModelConfig of(ModelIdentity model) {
         DType dtype = Arrays.stream(DType.values())
@@ -44,8 +44,13 @@ public record KvManagerModelConfig(int numLayers, int outerDim, int pageSize, in
                 .orElseThrow(() -> new ConfigException(ConfigException.Kind.INVALID, "The element type "
                         + model.dtype() + " of model " + model.modelId() + " is none of "
                         + Arrays.toString(DType.values())));
+        if ((long) model.heads() * model.headDim() > Integer.MAX_VALUE) {
+            throw new ConfigException(ConfigException.Kind.INVALID,
+                    "Model " + model.modelId() + " has " + model.heads() + " heads of " + model.headDim()
+                            + " elements, together over the limit of " + Integer.MAX_VALUE + "; correct them");
+        }
         return new KvManagerModelConfig(model.layers(), model.outer(), model.pageSize(),
-                Math.multiplyExact(model.heads(), model.headDim()), dtype, model.identityKind(), model.fingerprint());
+                model.heads() * model.headDim(), dtype, model.identityKind(), model.fingerprint());
     }
 
     /** Starts the geometry of a model without a name, whose content this worker keeps for itself. */
