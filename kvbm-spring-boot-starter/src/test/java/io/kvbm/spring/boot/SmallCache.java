@@ -2,6 +2,12 @@ package io.kvbm.spring.boot;
 
 import java.util.stream.Stream;
 
+import io.kvbm.KvBlockManagerConfig;
+import io.kvbm.KvManagerLayoutConfig;
+import io.kvbm.KvManagerModelConfig;
+import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.storage.Storage;
+import io.kvbm.storage.StorageAllocator;
 import io.kvbm.token.ModelIdentity;
 
 /** A cache of 64 blocks of 4 tokens and 512 bytes, as properties and as a bean. */
@@ -41,6 +47,15 @@ public final class SmallCache {
                 .headDim(8)
                 .pageSize(PAGE_SIZE)
                 .rankLayout("tp0of2")
+                .build();
+    }
+
+    /** A configuration of four blocks of that model in memory from this allocator. */
+    public static KvBlockManagerConfig config(StorageAllocator<? extends Storage> allocator) {
+        return KvBlockManagerConfig.builder()
+                .runtime(KvManagerRuntimeConfig.builder().workerId(7).build())
+                .model(KvManagerModelConfig.of(identity()))
+                .hostLayout(KvManagerLayoutConfig.builder().numBlocks(4).allocator(allocator).build())
                 .build();
     }
 }
