@@ -38,7 +38,7 @@ final class KvbmMetrics implements MeterBinder {
                 .description("Transfers under way")
                 .register(registry);
         FunctionCounter.builder("kvbm.events", manager, m -> m.events().nextSequence())
-                .description("Events published")
+                .description("Events published; there are none while nobody listens")
                 .register(registry);
     }
 
