@@ -42,7 +42,7 @@ public final class KvbmEndpoint {
      * @param model the geometry of a block
      * @param levels levels of memory, nearest first
      * @param sequences what requests asked for
-     * @param events events published
+     * @param events events published; there are none while nobody listens
      * @param transfersInFlight transfers under way
      */
     public record ManagerDescriptor(String workerId, String fingerprint, ModelDescriptor model,

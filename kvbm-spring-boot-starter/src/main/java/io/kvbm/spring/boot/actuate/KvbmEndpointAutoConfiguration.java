@@ -2,9 +2,10 @@ package io.kvbm.spring.boot.actuate;
 
 import org.springframework.boot.actuate.autoconfigure.endpoint.condition.ConditionalOnAvailableEndpoint;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
-import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
 import org.springframework.context.annotation.Bean;
 
 import io.kvbm.KvBlockManager;
@@ -14,7 +15,8 @@ import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 @AutoConfiguration(after = KvbmAutoConfiguration.class)
 @ConditionalOnClass(ConditionalOnAvailableEndpoint.class)
 @ConditionalOnAvailableEndpoint(KvbmEndpoint.class)
-@ConditionalOnBean(KvBlockManager.class)
+@ConditionalOnBooleanProperty(name = "kvbm.enabled", matchIfMissing = true)
+@ConditionalOnSingleCandidate(KvBlockManager.class)
 public final class KvbmEndpointAutoConfiguration {
 
     @Bean

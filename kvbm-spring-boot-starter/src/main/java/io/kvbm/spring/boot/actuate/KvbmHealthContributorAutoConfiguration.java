@@ -1,9 +1,10 @@
 package io.kvbm.spring.boot.actuate;
 
 import org.springframework.boot.autoconfigure.AutoConfiguration;
-import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
 import org.springframework.boot.health.autoconfigure.contributor.ConditionalOnEnabledHealthIndicator;
 import org.springframework.boot.health.contributor.HealthIndicator;
 import org.springframework.context.annotation.Bean;
@@ -14,7 +15,8 @@ import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 /** Tells the health of the block manager, where there is Boot's health module. */
 @AutoConfiguration(after = KvbmAutoConfiguration.class)
 @ConditionalOnClass({HealthIndicator.class, ConditionalOnEnabledHealthIndicator.class})
-@ConditionalOnBean(KvBlockManager.class)
+@ConditionalOnBooleanProperty(name = "kvbm.enabled", matchIfMissing = true)
+@ConditionalOnSingleCandidate(KvBlockManager.class)
 @ConditionalOnEnabledHealthIndicator("kvbm")
 public final class KvbmHealthContributorAutoConfiguration {
 

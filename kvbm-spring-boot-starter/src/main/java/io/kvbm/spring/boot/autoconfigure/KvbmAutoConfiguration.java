@@ -1,12 +1,14 @@
 package io.kvbm.spring.boot.autoconfigure;
 
 import java.security.SecureRandom;
+import java.time.Duration;
 
 import org.jspecify.annotations.Nullable;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.annotation.Bean;
 
@@ -23,6 +25,8 @@ import io.kvbm.token.ModelIdentity;
 @ConditionalOnBooleanProperty(name = "kvbm.enabled", matchIfMissing = true)
 @EnableConfigurationProperties(KvbmProperties.class)
 public final class KvbmAutoConfiguration {
+
+    private static final Duration LONGEST = Duration.ofDays(1);
 
     @Bean
     @ConditionalOnMissingBean({HostAllocator.class, KvBlockManagerConfig.class, KvBlockManager.class})
@@ -45,7 +49,7 @@ public final class KvbmAutoConfiguration {
                 .reusePolicy(properties.reuse())
                 .leakDetection(properties.leakDetection())
                 .eventCapacity(eventCapacity(properties.events().capacity()))
-                .transferTimeout(properties.transfer().timeout())
+                .transferTimeout(transferTimeout(properties.transfer().timeout()))
                 .checkTransferAddresses(properties.transfer().checkAddresses());
         customizers.orderedStream().forEach(customizer -> customizer.customize(config));
         return config.build();
@@ -59,8 +63,9 @@ public final class KvbmAutoConfiguration {
 
     @Bean
     @ConditionalOnMissingBean
+    @ConditionalOnSingleCandidate(KvBlockManager.class)
     KvbmLifecycle kvbmLifecycle(KvBlockManager manager, KvbmProperties properties) {
-        return new KvbmLifecycle(manager, properties.shutdown().drainTimeout());
+        return new KvbmLifecycle(manager, drainTimeout(properties.shutdown().drainTimeout()));
     }
 
     private static KvManagerLayoutConfig hostLayout(KvbmProperties.Host host, KvManagerModelConfig model,
@@ -84,16 +89,35 @@ public final class KvbmAutoConfiguration {
         return capacity;
     }
 
+    private static Duration transferTimeout(Duration timeout) {
+        if (timeout.isNegative() || timeout.isZero() || timeout.compareTo(LONGEST) > 0) {
+            throw new InvalidKvbmPropertyException("kvbm.transfer.timeout", "is " + timeout,
+                    "Set more than nothing and at most a day.");
+        }
+        return timeout;
+    }
+
+    private static Duration drainTimeout(Duration timeout) {
+        if (timeout.isNegative() || timeout.compareTo(LONGEST) > 0) {
+            throw new InvalidKvbmPropertyException("kvbm.shutdown.drain-timeout", "is " + timeout,
+                    "Set 0s, to close without waiting, to a day.");
+        }
+        return timeout;
+    }
+
     private static long workerId(@Nullable String configured) {
         if (configured == null) {
             long random = new SecureRandom().nextLong();
             return random == 0 ? 1 : random;
         }
         try {
-            return Long.parseUnsignedLong(configured);
-        } catch (NumberFormatException e) {
-            throw new InvalidKvbmPropertyException("kvbm.worker-id", "is '" + configured + "'",
-                    "Set an unsigned 64-bit decimal number, different for every instance, or leave it out.");
+            if (configured.matches("\\d+")) {
+                return Long.parseUnsignedLong(configured);
+            }
+        } catch (NumberFormatException _) {
+            // refused below
         }
+        throw new InvalidKvbmPropertyException("kvbm.worker-id", "is '" + configured + "'",
+                "Set an unsigned 64-bit decimal number, different for every instance, or leave it out.");
     }
 }

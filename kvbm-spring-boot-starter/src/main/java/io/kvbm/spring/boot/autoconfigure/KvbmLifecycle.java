@@ -1,8 +1,10 @@
 package io.kvbm.spring.boot.autoconfigure;
 
 import java.time.Duration;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.context.SmartLifecycle;
@@ -35,14 +37,18 @@ final class KvbmLifecycle implements SmartLifecycle {
     public void start() {
         if (running.compareAndSet(false, true)) {
             log.info("KV cache of worker {}: {}", Long.toUnsignedString(manager.workerId()), describe());
+            manager.ready().whenComplete((_, failure) -> tellRefused(failure));
         }
     }
 
     @Override
     public void stop() {
         if (running.compareAndSet(true, false)) {
-            drain();
-            manager.close();
+            try {
+                drain();
+            } finally {
+                manager.close();
+            }
         }
     }
 
@@ -62,6 +68,12 @@ final class KvbmLifecycle implements SmartLifecycle {
         return running.get();
     }
 
+    /** A pause keeps everything in memory for the next start, and a closed manager never starts again. */
+    @Override
+    public boolean isPauseable() {
+        return false;
+    }
+
     @Override
     public int getPhase() {
         return PHASE;
@@ -70,11 +82,25 @@ final class KvbmLifecycle implements SmartLifecycle {
     private void drain() {
         try {
             if (!manager.drain(drainTimeout)) {
-                log.warn("{} sequences are still open after {}; the cache closes under them",
-                        manager.stats().openSequences(), drainTimeout);
+                log.warn("Sequences open after {}: {}, handles and pins: {}; the cache refuses new requests and its"
+                        + " memory goes with the last of them", drainTimeout, manager.stats().openSequences(),
+                        manager.pools().stream().mapToLong(pool -> pool.stats().holders()).sum());
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Closing while memory is being reserved ends that too, and is no failure. */
+    private void tellRefused(@Nullable Throwable failure) {
+        if (failure != null && !manager.isDraining()) {
+            Throwable cause = failure instanceof CompletionException && failure.getCause() != null
+                    ? failure.getCause()
+                    : failure;
+            for (BlockPool pool : manager.pools()) {
+                log.warn("Level {} has memory for {} of {} blocks and works with those: {}",
+                        pool.blocks().level().tier(), pool.stats().usable(), pool.totalBlocks(), cause.getMessage());
+            }
         }
     }
 
@@ -82,12 +108,13 @@ final class KvbmLifecycle implements SmartLifecycle {
         StringBuilder text = new StringBuilder();
         for (BlockPool pool : manager.pools()) {
             BlockLayout layout = pool.blocks().memory().layout();
+            int storages = layout.storageCount();
             text.append(pool.totalBlocks())
                     .append(" blocks of ")
                     .append(layout.pageSize())
                     .append(" tokens and ")
                     .append(layout.bytesPerBlock())
-                    .append(" bytes in ")
+                    .append(storages == 1 ? " bytes in " : " bytes in " + storages + " x ")
                     .append(pool.blocks().memory().storages().getFirst())
                     .append(", ");
         }

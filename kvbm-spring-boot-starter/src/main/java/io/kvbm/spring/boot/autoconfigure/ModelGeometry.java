@@ -17,6 +17,8 @@ final class ModelGeometry {
     private static final String SUPPLY = "Set it from the model's configuration, supply a ModelIdentity bean, or set"
             + " kvbm.enabled=false.";
 
+    private static final String TOGETHER = "Set kvbm.model.id and kvbm.model.revision together, or neither.";
+
     private final Model model;
     private final @Nullable IdentityKind identity;
 
@@ -37,12 +39,21 @@ final class ModelGeometry {
         int outer = positive("outer", Objects.requireNonNullElse(model.outer(), 2));
         DType dtype = Objects.requireNonNullElse(model.dtype(), DType.FP16);
         IdentityKind kind = Objects.requireNonNullElse(identity, IdentityKind.SHA256);
+        if ((long) heads * headDim > Integer.MAX_VALUE) {
+            throw new InvalidKvbmPropertyException("kvbm.model.heads",
+                    "is " + heads + " and kvbm.model.head-dim is " + headDim + ", together over " + Integer.MAX_VALUE
+                            + " elements per token",
+                    "Set both from the model's configuration.");
+        }
         if (model.id() == null && model.revision() == null) {
+            requireUnset("adapter", model.adapter());
+            requireUnset("head-order", model.headOrder());
+            requireUnset("rank-layout", model.rankLayout());
             return KvManagerModelConfig.builder()
                     .numLayers(layers)
                     .outerDim(outer)
                     .pageSize(pageSize)
-                    .innerDim(Math.multiplyExact(heads, headDim))
+                    .innerDim(heads * headDim)
                     .dtype(dtype)
                     .identityKind(kind)
                     .build();
@@ -87,11 +98,19 @@ final class ModelGeometry {
     }
 
     private static String required(String name, @Nullable String value) {
-        if (value == null) {
-            throw InvalidKvbmPropertyException.missing("kvbm.model." + name,
-                    "Set kvbm.model.id and kvbm.model.revision together, or neither.");
+        if (value == null || value.isBlank()) {
+            throw InvalidKvbmPropertyException.missing("kvbm.model." + name, TOGETHER);
         }
         return value;
+    }
+
+    /** It would change the fingerprint of a model with a name, and a model without one has none. */
+    private static void requireUnset(String name, @Nullable Object value) {
+        if (value != null) {
+            throw new InvalidKvbmPropertyException("kvbm.model." + name,
+                    "is " + value + ", but the model it belongs to has no name",
+                    "Set kvbm.model.id and kvbm.model.revision too, or remove kvbm.model." + name + ".");
+        }
     }
 
     private static int required(String name, @Nullable Integer value) {

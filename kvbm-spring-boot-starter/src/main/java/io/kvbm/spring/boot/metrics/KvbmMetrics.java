@@ -30,7 +30,8 @@ final class KvbmMetrics implements MeterBinder {
                 ManagerStats::sequencesLeaked);
         sequences(registry, "kvbm.tokens.requested", "Tokens that sequences were opened with",
                 ManagerStats::tokensRequested);
-        sequences(registry, "kvbm.tokens.reused", "Those of them whose K/V was found", ManagerStats::tokensReused);
+        sequences(registry, "kvbm.tokens.reused", "Tokens that sequences were opened with and whose K/V was found",
+                ManagerStats::tokensReused);
         Gauge.builder("kvbm.sequences.open", manager, m -> m.stats().openSequences())
                 .description("Sequences that are open")
                 .register(registry);
@@ -38,14 +39,15 @@ final class KvbmMetrics implements MeterBinder {
                 .description("Transfers under way")
                 .register(registry);
         FunctionCounter.builder("kvbm.events", manager, m -> m.events().nextSequence())
-                .description("Events published")
+                .description("Events published; there are none while nobody listens")
                 .register(registry);
     }
 
     private static void bindPool(MeterRegistry registry, BlockPool pool) {
         Tags tier = Tags.of("tier", pool.blocks().level().tier());
         counter(registry, pool, tier, "kvbm.allocations", "Blocks handed out to be filled", PoolStats::allocations);
-        counter(registry, pool, tier, "kvbm.allocations.from.reset", "Those of them that had no content",
+        counter(registry, pool, tier, "kvbm.allocations.from.reset",
+                "Blocks handed out that had no content; the others were evicted",
                 PoolStats::allocationsFromReset);
         counter(registry, pool, tier, "kvbm.allocation.failures", "Requests for blocks that were refused",
                 PoolStats::allocationFailures);

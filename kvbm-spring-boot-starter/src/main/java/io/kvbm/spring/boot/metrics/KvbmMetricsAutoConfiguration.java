@@ -2,9 +2,10 @@ package io.kvbm.spring.boot.metrics;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
-import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
 import org.springframework.context.annotation.Bean;
 
 import io.kvbm.KvBlockManager;
@@ -13,7 +14,8 @@ import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 /** Counts what the block manager does, where there is Micrometer. */
 @AutoConfiguration(after = KvbmAutoConfiguration.class)
 @ConditionalOnClass(MeterRegistry.class)
-@ConditionalOnBean(KvBlockManager.class)
+@ConditionalOnBooleanProperty(name = "kvbm.enabled", matchIfMissing = true)
+@ConditionalOnSingleCandidate(KvBlockManager.class)
 public final class KvbmMetricsAutoConfiguration {
 
     @Bean
