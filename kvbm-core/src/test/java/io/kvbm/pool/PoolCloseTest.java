@@ -20,7 +20,6 @@ import io.kvbm.block.Pin;
 import io.kvbm.error.ClosedException;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.layout.LayoutType;
-import io.kvbm.storage.HostAllocator;
 import io.kvbm.storage.NullStorage;
 import io.kvbm.storage.Storage;
 import io.kvbm.storage.StorageType;
@@ -178,9 +177,9 @@ class PoolCloseTest {
         BlockPool pool = subject.pool(1);
         MutableBlock block = pool.allocateBlocks(1).getFirst();
         AtomicReference<Throwable> thrown = new AtomicReference<>();
-        pool.lock.lock();
         MutableBlock next;
         Thread late;
+        pool.lock.lock();
         try {
             late = Thread.ofPlatform().uncaughtExceptionHandler((_, e) -> thrown.set(e)).start(() -> block.priority(9));
             await().until(() -> pool.lock.hasQueuedThread(late));

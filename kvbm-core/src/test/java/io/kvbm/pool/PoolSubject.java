@@ -113,16 +113,16 @@ final class PoolSubject implements AfterEachCallback {
         long holders = 0;
         for (int slot = 0; slot < stats.usable(); slot++) {
             SlotState state = pool.slots.state(slot);
-            byState[state.ordinal()]++;
+            byState[state.code()]++;
             holders += pool.slots.holders(slot);
             boolean heldState = state == SlotState.OWNED || state == SlotState.ACTIVE || state == SlotState.UNLISTED;
             assertThat(pool.slots.holders(slot) > 0).as("slot %d is %s", slot, state).isEqualTo(heldState);
         }
-        assertThat(stats.free()).as("free").isEqualTo(byState[SlotState.FREE.ordinal()]);
-        assertThat(stats.inactive()).as("inactive").isEqualTo(byState[SlotState.INACTIVE.ordinal()]);
-        assertThat(stats.active()).as("active").isEqualTo(byState[SlotState.ACTIVE.ordinal()]);
-        assertThat(stats.owned()).as("owned").isEqualTo(byState[SlotState.OWNED.ordinal()]);
-        assertThat(stats.unlisted()).as("unlisted").isEqualTo(byState[SlotState.UNLISTED.ordinal()]);
+        assertThat(stats.free()).as("free").isEqualTo(byState[SlotState.FREE.code()]);
+        assertThat(stats.inactive()).as("inactive").isEqualTo(byState[SlotState.INACTIVE.code()]);
+        assertThat(stats.active()).as("active").isEqualTo(byState[SlotState.ACTIVE.code()]);
+        assertThat(stats.owned()).as("owned").isEqualTo(byState[SlotState.OWNED.code()]);
+        assertThat(stats.unlisted()).as("unlisted").isEqualTo(byState[SlotState.UNLISTED.code()]);
         assertThat(stats.free() + stats.inactive() + stats.active() + stats.owned() + stats.unlisted())
                 .as("all places")
                 .isEqualTo(stats.usable());

@@ -31,8 +31,8 @@ class SlotTableTest {
         for (SlotState to : SlotState.values()) {
             SlotTable slots = in(from);
             long generation = slots.generation(0);
-            assertThat(from.successors().contains(to)).as("%s to %s", from, to).isEqualTo(legal[to.ordinal()]);
-            if (legal[to.ordinal()]) {
+            assertThat(from.successors().contains(to)).as("%s to %s", from, to).isEqualTo(legal[to.code()]);
+            if (legal[to.code()]) {
                 slots.move(0, to);
                 assertThat(slots.state(0)).isEqualTo(to);
                 assertThat(slots.is(0, to)).isTrue();
