@@ -25,6 +25,11 @@ final class BlockContent {
     }
 
     void initSequence(PartialTokenBlock first) {
+        if (first.blockSize() != pageSize) {
+            throw new BlockException(BlockException.Kind.STATE_INVALID, "A block of " + pageSize
+                    + " tokens cannot continue a block of " + first.blockSize()
+                    + "; cut the sequence by the page size");
+        }
         require(ContentState.RESET, "start a sequence");
         state = state.to(ContentState.PARTIAL);
         partial = first;

@@ -33,7 +33,7 @@ final class BlockDescriptorJson {
     private @Nullable Integer blockSet;
     private @Nullable MutabilityKind mutability;
     private int @Nullable [] indices;
-    private OptionalLong epoch = OptionalLong.empty();
+    private @Nullable Long epoch;
     private long @Nullable [] generations;
 
     private BlockDescriptorJson() {}
@@ -87,7 +87,7 @@ final class BlockDescriptorJson {
                 case "block_set_idx" -> blockSet = once(name, blockSet, index(json, name));
                 case "mutability" -> mutability = once(name, mutability, mutability(json));
                 case "block_indices" -> indices = once(name, indices, indices(json, name));
-                case "epoch" -> epoch = OptionalLong.of(unsigned(json, name));
+                case "epoch" -> epoch = once(name, epoch, unsigned(json, name));
                 case "generations" -> generations = once(name, generations, generations(json, name));
                 default -> throw malformed("field '" + name + "' is not known", null);
             }
@@ -99,7 +99,8 @@ final class BlockDescriptorJson {
 
     private BlockDescriptorList toList() {
         return BlockDescriptorList.of(present("worker_id", workerId), present("block_set_idx", blockSet),
-                present("mutability", mutability), present("block_indices", indices), epoch, generations);
+                present("mutability", mutability), present("block_indices", indices),
+                epoch == null ? OptionalLong.empty() : OptionalLong.of(epoch), generations);
     }
 
     private static <T> T once(String name, @Nullable T before, T value) {

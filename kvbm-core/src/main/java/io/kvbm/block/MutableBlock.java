@@ -42,7 +42,7 @@ public final class MutableBlock extends BlockHandle {
      * they would have had as part of a prompt.
      *
      * @param parent the full block before this one
-     * @throws io.kvbm.error.BlockException unless the block is reset
+     * @throws io.kvbm.error.BlockException unless the block is reset and holds as many tokens as the parent
      */
     public void initSequence(TokenBlock parent) {
         content().initSequence(parent.nextBlock());

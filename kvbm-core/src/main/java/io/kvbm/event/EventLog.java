@@ -213,7 +213,7 @@ public final class EventLog implements EventSink, AutoCloseable {
          * @return false where the time ran out first
          */
         public boolean awaitDelivered(Duration timeout) throws InterruptedException {
-            long nanos = timeout.toNanos();
+            long nanos = TimeUnit.NANOSECONDS.convert(timeout);
             lock.lock();
             try {
                 long target = next;
@@ -316,16 +316,21 @@ public final class EventLog implements EventSink, AutoCloseable {
         }
 
         private void deliver(long expected, long first, List<KvEvent> batch) {
+            if (first > expected) {
+                missed.add(first - expected);
+                call(expected, first, () -> listener.onGap(expected, first));
+            }
+            call(first, first + batch.size(), () -> listener.onEvents(first, batch));
+        }
+
+        /** Whatever a listener throws, errors too, must not end the thread that feeds it. */
+        private void call(long from, long to, Runnable delivery) {
             try {
-                if (first > expected) {
-                    missed.add(first - expected);
-                    listener.onGap(expected, first);
-                }
-                listener.onEvents(first, batch);
-            } catch (RuntimeException e) {
+                delivery.run();
+            } catch (Throwable e) {
                 failures.increment();
-                log.warn("Listener {} failed at events {} to {}; it goes on with the next ones", name, first,
-                        first + batch.size() - 1, e);
+                log.warn("Listener {} failed at events {} to {}; it goes on with the next ones", name, from, to - 1,
+                        e);
             }
         }
     }

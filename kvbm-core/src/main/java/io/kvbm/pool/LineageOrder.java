@@ -1,6 +1,7 @@
 package io.kvbm.pool;
 
 import java.util.Arrays;
+import java.util.BitSet;
 
 /**
  * Least recently returned first, leaves before the blocks they continue.
@@ -8,7 +9,8 @@ import java.util.Arrays;
  * <p>
  * All inactive slots hang in one list by time of return. Sequences return their tails first, so the head of the list is
  * nearly always a leaf. Where it is not, the slot steps aside until its last child is gone and then goes to the front,
- * where it had been: every slot left in the list was returned later. The parent of a slot is named with the number of
+ * where it had been: every slot left in the list was returned later. When all have stepped aside, because blocks that
+ * are held continue them, those go first that no other one aside continues. The parent of a slot is named with the number of
  * its registration, because its slot may have been reused for something else.
  *
  * <pre>
@@ -75,14 +77,34 @@ final class LineageOrder implements ReuseOrder {
             slot = next[idle];
         }
         if (slot == idle) {
-            slot = next[aside];
-            if (slot == aside) {
+            slot = endOfPrefix();
+            if (slot == NONE) {
                 return NONE;
             }
         }
         active(slot);
         unregistered(slot);
         return slot;
+    }
+
+    /**
+     * The first slot aside that no other one aside continues. It is looked for only when every inactive block has a
+     * held one behind it, so when sequences keep their tails and have returned their heads; its parent comes next
+     * without a search.
+     */
+    private int endOfPrefix() {
+        BitSet continued = new BitSet();
+        for (int slot = next[aside]; slot != aside; slot = next[slot]) {
+            int parent = parents[slot];
+            if (parent != NONE && parentRegistrations[slot] == registrations[parent]) {
+                continued.set(parent);
+            }
+        }
+        int slot = next[aside];
+        while (slot != aside && continued.get(slot)) {
+            slot = next[slot];
+        }
+        return slot == aside ? NONE : slot;
     }
 
     @Override
