@@ -185,6 +185,16 @@ class HostStorageTest {
     }
 
     @Test
+    @DisplayName("memory that says it is of transparent huge pages has some, as soon as it is reserved")
+    void transparentHugePages() throws IOException {
+        HostAllocator allocator = HostAllocator.builder().name("kvbm-thp").backgroundFrom(Long.MAX_VALUE).build();
+        try (HostStorage storage = allocator.allocate(64 * MIB + 1)) {
+            assertThat(storage.hugePages()).isNotEqualTo(HugePages.RESERVED);
+            assertThat(ProcessTable.hugeBytes("kvbm-thp") > 0).isEqualTo(storage.hugePages() == HugePages.TRANSPARENT);
+        }
+    }
+
+    @Test
     void aFileOfHugePagesRefusesAnyOtherSize() {
         Libc libc = Libc.find().orElseThrow();
         Libc.Result file = libc.memfdCreate("kvbm-odd", Libc.MFD_CLOEXEC | Libc.MFD_HUGETLB);
