@@ -109,8 +109,19 @@ final class SharedFile {
         return memory;
     }
 
-    /** Backs a piece of the file with memory and enters it into the page tables. */
+    /**
+     * Backs a piece of the file with memory and enters it into the page tables. Where huge pages come on advice the piece
+     * is touched through the mapping: the advice belongs to the mapping, and memory allocated through the file, which
+     * has no advice, is made of base pages for good.
+     */
     void back(long offset, long size) {
+        if (hugePages == HugePages.TRANSPARENT) {
+            Libc.Result touched = libc.madvise(memory.asSlice(offset, size), Libc.MADV_POPULATE_WRITE);
+            if (!touched.failed()) {
+                return;
+            }
+            // an older kernel, or no memory: allocating tells which
+        }
         Libc.Result allocated = libc.fallocate(descriptor, offset, size);
         if (allocated.failed()) {
             throw new StorageException(StorageException.Kind.ALLOCATION_FAILED, "The system refused " + size

@@ -2,8 +2,11 @@ package io.kvbm.storage;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
@@ -13,6 +16,7 @@ import java.util.List;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 
 import org.junit.jupiter.api.DisplayName;
@@ -182,6 +186,46 @@ class HostStorageTest {
             assertThat(ProcessTable.descriptors("kvbm-pages")).isOne();
         }
         assertThat(ProcessTable.descriptors("kvbm-pages")).isZero();
+    }
+
+    @Test
+    @DisplayName("memory that says it is of transparent huge pages has some, as soon as it is reserved")
+    void transparentHugePages() throws IOException {
+        HostAllocator allocator = HostAllocator.builder().name("kvbm-thp").backgroundFrom(Long.MAX_VALUE).build();
+        try (HostStorage storage = allocator.allocate(64 * MIB + 1)) {
+            assertThat(storage.hugePages()).isNotEqualTo(HugePages.RESERVED);
+            assertThat(ProcessTable.hugeBytes("kvbm-thp") > 0).isEqualTo(storage.hugePages() == HugePages.TRANSPARENT);
+        }
+    }
+
+    @Test
+    @SuppressWarnings("restricted")
+    void closeWaitsForANativeCallThatUsesTheMemory() throws Exception {
+        MethodHandle nanosleep = Linker.nativeLinker()
+                .downcallHandle(
+                        Linker.nativeLinker().defaultLookup().findOrThrow("nanosleep"),
+                        FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+        HostStorage storage = HostAllocator.builder().name("kvbm-busy").build().allocate(4096);
+        MemorySegment memory = storage.segment();
+        memory.set(ValueLayout.JAVA_LONG, 8, Duration.ofMillis(500).toNanos());
+        CountDownLatch calling = new CountDownLatch(1);
+        FutureTask<Integer> call = new FutureTask<>(() -> {
+            calling.countDown();
+            try {
+                return (int) nanosleep.invokeExact(memory, MemorySegment.NULL);
+            } catch (Throwable e) {
+                throw new IllegalStateException(e);
+            }
+        });
+        Thread.ofPlatform().start(call);
+        calling.await();
+        await().pollDelay(Duration.ofMillis(100)).until(() -> !call.isDone());
+
+        storage.close();
+
+        assertThat(call.get(10, TimeUnit.SECONDS)).isZero();
+        assertThat(ProcessTable.mappings("kvbm-busy")).isZero();
+        assertThat(ProcessTable.descriptors("kvbm-busy")).isZero();
     }
 
     @Test

@@ -24,6 +24,20 @@ final class ProcessTable {
         return maps.stream().filter(line -> line.contains("memfd:" + name + " ")).count();
     }
 
+    /** Bytes of memory files of this name that are mapped by huge pages. */
+    static long hugeBytes(String name) throws IOException {
+        boolean within = false;
+        long sum = 0;
+        for (String line : Files.readAllLines(Path.of("/proc/self/smaps"))) {
+            if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
+                within = line.contains("memfd:" + name + " ");
+            } else if (within && line.startsWith("ShmemPmdMapped:")) {
+                sum += Long.parseLong(line.replaceAll("\\D", "")) * 1024;
+            }
+        }
+        return sum;
+    }
+
     private static String target(Path file) {
         try {
             return Files.readSymbolicLink(file) + " ";
