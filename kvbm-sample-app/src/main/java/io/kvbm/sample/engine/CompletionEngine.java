@@ -61,7 +61,7 @@ public final class CompletionEngine implements AutoCloseable {
         this.cacheBlocks = manager.host().orElseThrow().totalBlocks();
         this.blocks = new Semaphore(cacheBlocks, true);
         this.threads = Executors.newFixedThreadPool(parallelism,
-                Thread.ofPlatform().name("decoder-", 0).daemon().factory());
+                Thread.ofPlatform().name("decoder-", 0).stackSize(16L << 20).daemon().factory());
     }
 
     /** The name of the model. */

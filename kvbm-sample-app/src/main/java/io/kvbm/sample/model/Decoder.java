@@ -1,7 +1,10 @@
 package io.kvbm.sample.model;
 
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 
 import ai.onnxruntime.NodeInfo;
 import ai.onnxruntime.OnnxTensor;
@@ -16,7 +19,9 @@ import ai.onnxruntime.TensorInfo;
  */
 public final class Decoder implements AutoCloseable {
 
-    private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
+    private static final long STACK_BYTES = 16L << 20;
+
+    private final OrtEnvironment environment;
     private final OrtSession session;
     private final ModelConfig config;
 
@@ -27,6 +32,33 @@ public final class Decoder implements AutoCloseable {
      */
     public Decoder(ModelFiles files, ModelConfig config) {
         this.config = config;
+        this.session = load(files);
+        this.environment = OrtEnvironment.getEnvironment();
+        try {
+            requireGeometry(session.getInputInfo());
+        } catch (OrtException e) {
+            throw files.unreadable("decoder.onnx", e);
+        }
+    }
+
+    /**
+     * ONNX Runtime recurses when it is loaded and when it optimises a graph, deeper than what a starting Spring
+     * application has left of its main thread's stack; an overflow there ends the process without a word.
+     */
+    private static OrtSession load(ModelFiles files) {
+        FutureTask<OrtSession> loading = new FutureTask<>(() -> createSession(files));
+        Thread.ofPlatform().name("decoder-load").stackSize(STACK_BYTES).start(loading);
+        try {
+            return loading.get();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof RuntimeException failure ? failure : new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("Loading the decoder was interrupted", e);
+        }
+    }
+
+    private static OrtSession createSession(ModelFiles files) {
         try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
             options.setIntraOpNumThreads(1);
             options.setInterOpNumThreads(1);
@@ -34,12 +66,7 @@ public final class Decoder implements AutoCloseable {
             options.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
             // a pattern is kept per shape, and nearly every call has a shape of its own
             options.setMemoryPatternOptimization(false);
-            this.session = environment.createSession(files.decoder(), options);
-        } catch (OrtException e) {
-            throw files.unreadable("decoder.onnx", e);
-        }
-        try {
-            requireGeometry(session.getInputInfo());
+            return OrtEnvironment.getEnvironment().createSession(files.decoder(), options);
         } catch (OrtException e) {
             throw files.unreadable("decoder.onnx", e);
         }
@@ -83,7 +110,7 @@ public final class Decoder implements AutoCloseable {
                 || shape[3] != config.headDim()) {
             throw new IllegalStateException("config.json states " + config.layers() + " layers, " + config.kvHeads()
                     + " K/V heads and head dimension " + config.headDim() + ", but the decoder has " + layers
-                    + " layers and K/V of shape " + java.util.Arrays.toString(shape)
+                    + " layers and K/V of shape " + Arrays.toString(shape)
                     + "; both files must be of one model");
         }
     }
