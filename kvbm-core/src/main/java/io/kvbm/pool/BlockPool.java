@@ -804,7 +804,8 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
 
     private void requireOpen(BlockHandle handle) {
         if (handle.isClosed()) {
-            throw new ClosedException("The handle of block " + handle.id() + " is closed; keep it open as long as the block is used");
+            throw new ClosedException(
+                    "The handle of block " + handle.id() + " is closed; keep it open as long as the block is used");
         }
     }
 
@@ -832,8 +833,9 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
                     + " identities cannot be asked by a chain of " + chain.kind() + " identities");
         }
         if (chain.pageSize() != pageSize()) {
-            throw new IllegalArgumentException("A chain of blocks of " + chain.pageSize() + " tokens is given to " + this
-                    + ", whose blocks hold " + pageSize());
+            throw new IllegalArgumentException(
+                    "A chain of blocks of " + chain.pageSize() + " tokens is given to " + this
+                            + ", whose blocks hold " + pageSize());
         }
     }
 

@@ -107,8 +107,8 @@ class BlockDescriptorListTest {
 
     @Test
     void orderOfFieldsAndBlanksDoNotMatter() {
-        assertThat(BlockDescriptorList.fromJson(" { \"block_indices\" : [ 0 , 1,2,3 ] , \"mutability\":\"Mutable\",\n"
-                + "\"block_set_idx\":1,\"worker_id\":1337 } \n")).isEqualTo(BlockDescriptorList.fromJson(EXAMPLE));
+        assertThat(BlockDescriptorList.fromJson(" { \"block_indices\" : [ 0 , 1,2,3 ] , \"mutability\":\"Mutable\",\t"
+                + "\"block_set_idx\":1,\"worker_id\":1337 } \r")).isEqualTo(BlockDescriptorList.fromJson(EXAMPLE));
     }
 
     @Test
@@ -132,8 +132,8 @@ class BlockDescriptorListTest {
     @Test
     void blocksOfSeveralWorkersOrSetsAreNoList() {
         try (BlockList<MutableBlock> a = pool(1, 1).allocateBlocks(1);
-             BlockList<MutableBlock> b = pool(2, 1).allocateBlocks(1);
-             BlockList<MutableBlock> c = pool(1, 2).allocateBlocks(1)) {
+                BlockList<MutableBlock> b = pool(2, 1).allocateBlocks(1);
+                BlockList<MutableBlock> c = pool(1, 2).allocateBlocks(1)) {
             assertRefused(Kind.NOT_HOMOGENEOUS,
                     () -> BlockDescriptorList.ofMutable(List.of(a.getFirst(), b.getFirst())));
             assertRefused(Kind.NOT_HOMOGENEOUS,
@@ -155,36 +155,36 @@ class BlockDescriptorListTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", " ", "null", "[]", "{}", "1", "\"a\"", "{", "}", "{\"worker_id\":1337}",
-            // missing
-            "{\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"block_indices\":[0]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\"}",
-            // out of range or of another type
-            "{\"worker_id\":-1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":18446744073709551616,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":1.0,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":1e3,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":\"1\",\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":null,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":1,\"block_set_idx\":2147483648,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":1,\"block_indices\":[0]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":0}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[-1]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[2147483648]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[[0]]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[\"0\"]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0],\"generations\":[]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0],\"generations\":[1,2]}",
-            // twice
-            "{\"worker_id\":1,\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0],\"block_indices\":[0]}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0],\"epoch\":1,\"epoch\":2}",
-            // unknown, or more than the object
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0],\"x\":1}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}{}",
-            "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]"})
+        // missing
+        "{\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"block_indices\":[0]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\"}",
+        // out of range or of another type
+        "{\"worker_id\":-1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":18446744073709551616,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":1.0,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":1e3,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":\"1\",\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":null,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":1,\"block_set_idx\":2147483648,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":1,\"block_indices\":[0]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":0}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[-1]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[2147483648]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[[0]]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[\"0\"]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0],\"generations\":[]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0],\"generations\":[1,2]}",
+        // twice
+        "{\"worker_id\":1,\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0],\"block_indices\":[0]}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0],\"epoch\":1,\"epoch\":2}",
+        // unknown, or more than the object
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0],\"x\":1}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]}{}",
+        "{\"worker_id\":1,\"block_set_idx\":1,\"mutability\":\"Mutable\",\"block_indices\":[0]"})
     void anythingElseIsRefused(String text) {
         assertRefused(Kind.SERIALIZATION, () -> BlockDescriptorList.fromJson(text));
     }

@@ -1,6 +1,7 @@
 package io.kvbm.block;
 
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -198,16 +199,17 @@ class MutableBlockTest {
     @ParameterizedTest
     @DisplayName("every pair of content states is a legal move or refused")
     @CsvSource({
-            // from, then: legal to RESET, PARTIAL, COMPLETE, REGISTERED
-            "RESET,      false, true,  true,  false", //
-            "PARTIAL,    true,  false, true,  false", //
-            "COMPLETE,   true,  false, false, true", //
-            "REGISTERED, true,  false, false, false"})
+        // from, then: legal to RESET, PARTIAL, COMPLETE, REGISTERED
+        "RESET,      false, true,  true,  false", //
+        "PARTIAL,    true,  false, true,  false", //
+        "COMPLETE,   true,  false, false, true", //
+        "REGISTERED, true,  false, false, false"})
     void transitionSquare(ContentState from, boolean reset, boolean partial, boolean complete, boolean registered) {
-        boolean[] legal = {reset, partial, complete, registered};
+        Map<ContentState, Boolean> legal = Map.of(ContentState.RESET, reset, ContentState.PARTIAL, partial,
+                ContentState.COMPLETE, complete, ContentState.REGISTERED, registered);
         for (ContentState to : ContentState.values()) {
-            assertThat(from.successors().contains(to)).as("%s to %s", from, to).isEqualTo(legal[to.ordinal()]);
-            if (legal[to.ordinal()]) {
+            assertThat(from.successors().contains(to)).as("%s to %s", from, to).isEqualTo(legal.get(to));
+            if (Boolean.TRUE.equals(legal.get(to))) {
                 assertThat(from.to(to)).isEqualTo(to);
             } else {
                 assertWrongState(() -> from.to(to));

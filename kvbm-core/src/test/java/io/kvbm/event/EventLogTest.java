@@ -250,7 +250,7 @@ class EventLogTest {
             Thread publisher = Thread.ofPlatform().start(() -> {
                 while (!done.get()) {
                     publish(log, 10);
-                    Thread.yield();
+                    Thread.onSpinWait();
                 }
             });
             for (int round = 0; round < 300; round++) {

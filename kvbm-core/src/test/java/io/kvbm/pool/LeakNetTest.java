@@ -80,7 +80,8 @@ class LeakNetTest {
             assertThat(event.getFormattedMessage()).contains("[0, 1, 2]", "G2", "worker 1337", "try-with-resources");
             assertThat(Arrays.stream(event.getThrowableProxy().getStackTraceElementProxyArray()))
                     .as("where the handles were opened")
-                    .anyMatch(frame -> frame.getStackTraceElement().getMethodName()
+                    .anyMatch(frame -> frame.getStackTraceElement()
+                            .getMethodName()
                             .equals("blocksThatWereAllocatedAndForgottenComeBack"));
         });
     }
@@ -133,7 +134,6 @@ class LeakNetTest {
         assertThat(pool.stats().leaked()).isZero();
         assertThat(pool.availableBlocks()).isZero();
         last.close();
-        Reference.reachabilityFence(last);
         assertThat(pool.availableBlocks()).isEqualTo(1);
         forget(List.of(last));
         last = null;
@@ -199,7 +199,7 @@ class LeakNetTest {
         Thread collector = Thread.ofPlatform().start(() -> {
             while (pool.stats().leaked() == 0) {
                 System.gc();
-                Thread.yield();
+                Thread.onSpinWait();
             }
         });
         pool.allocateBlocks(1, Duration.ofSeconds(50)).close();

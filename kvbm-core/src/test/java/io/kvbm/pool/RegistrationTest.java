@@ -63,7 +63,7 @@ class RegistrationTest {
         found.close();
         assertThat(pool.matchBlocks(chain(kind, 1, 3), 0, 3)).isEmpty();
         try (BlockList<MutableBlock> _ = pool.allocateBlocks(4);
-             BlockList<ImmutableBlock> left = pool.matchBlocks(chain, 0, 5)) {
+                BlockList<ImmutableBlock> left = pool.matchBlocks(chain, 0, 5)) {
             assertThat(slots(left)).containsExactly(0, 1);
         }
     }
@@ -155,7 +155,7 @@ class RegistrationTest {
         BlockPool wide = pool(2, IdentityKind.SHA256);
         BlockPool narrow = pool(2, IdentityKind.XXH3);
         try (BlockList<MutableBlock> given = wide.allocateBlocks(1);
-             BlockList<MutableBlock> other = narrow.allocateBlocks(1)) {
+                BlockList<MutableBlock> other = narrow.allocateBlocks(1)) {
             given.getFirst().applyTokenBlock(blocks(1, 1).getFirst());
             assertWrongKind(() -> wide.registerBlocks(given));
             assertWrongKind(() -> wide.matchSequenceHashes(1));
@@ -176,7 +176,7 @@ class RegistrationTest {
         BlockPool pool = pool(6, kind);
         BlockPool foreign = pool(2, kind);
         try (BlockList<MutableBlock> given = pool.allocateBlocks(3);
-             BlockList<MutableBlock> others = foreign.allocateBlocks(1)) {
+                BlockList<MutableBlock> others = foreign.allocateBlocks(1)) {
             List<TokenBlock> contents = blocks(1, 3);
             for (int i = 0; i < 3; i++) {
                 given.get(i).applyTokenBlock(contents.get(i));

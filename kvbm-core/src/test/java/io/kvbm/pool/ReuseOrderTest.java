@@ -65,7 +65,8 @@ class ReuseOrderTest {
     @DisplayName("10.4 never-used blocks first, then lowest priority, then least recently returned")
     void priorityOfThePool() {
         BlockPool pool = subject.track(PoolSubject.builder(4, 4).reusePolicy(ReusePolicy.PRIORITY));
-        List<TokenBlock> contents = List.of(blocks(1, 1).getFirst(), blocks(11, 1).getFirst(), blocks(21, 1).getFirst());
+        List<TokenBlock> contents = List.of(blocks(1, 1).getFirst(), blocks(11, 1).getFirst(),
+                blocks(21, 1).getFirst());
         int[] priorities = {5, -1, 5};
         BlockList<MutableBlock> filled = pool.allocateBlocks(3);
         for (int i = 0; i < 3; i++) {

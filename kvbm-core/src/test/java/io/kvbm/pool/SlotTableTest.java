@@ -19,12 +19,12 @@ class SlotTableTest {
     @ParameterizedTest
     @DisplayName("every pair of slot states is a legal move or refused, and only leaving registration starts a generation")
     @CsvSource({
-            // from, then: legal to FREE, OWNED, ACTIVE, INACTIVE, UNLISTED
-            "FREE,     false, true,  false, false, false", //
-            "OWNED,    true,  false, true,  false, false", //
-            "ACTIVE,   false, false, false, true,  true", //
-            "INACTIVE, true,  false, true,  false, false", //
-            "UNLISTED, true,  false, false, false, false"})
+        // from, then: legal to FREE, OWNED, ACTIVE, INACTIVE, UNLISTED
+        "FREE,     false, true,  false, false, false", //
+        "OWNED,    true,  false, true,  false, false", //
+        "ACTIVE,   false, false, false, true,  true", //
+        "INACTIVE, true,  false, true,  false, false", //
+        "UNLISTED, true,  false, false, false, false"})
     void transitionSquare(SlotState from, boolean free, boolean owned, boolean active, boolean inactive,
             boolean unlisted) {
         boolean[] legal = {free, owned, active, inactive, unlisted};
@@ -49,7 +49,8 @@ class SlotTableTest {
     private static SlotTable in(SlotState state) {
         SlotTable slots = new SlotTable(1, IdentityKind.XXH3);
         switch (state) {
-            case FREE -> {}
+            case FREE -> {
+            }
             case OWNED -> slots.move(0, SlotState.OWNED);
             case ACTIVE -> {
                 slots.move(0, SlotState.OWNED);

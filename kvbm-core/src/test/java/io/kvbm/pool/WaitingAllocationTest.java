@@ -56,7 +56,7 @@ class WaitingAllocationTest {
                 }
             });
             while (pool.stats().waiters() <= before && thread.isAlive()) {
-                Thread.yield();
+                Thread.onSpinWait();
             }
         }
 
@@ -171,7 +171,7 @@ class WaitingAllocationTest {
         AtomicLong now = new AtomicLong(Long.MAX_VALUE - 5);
         BlockPool pool = subject.track(PoolSubject.builder(1, 4).clock(now::get));
         BlockList<MutableBlock> all = pool.allocateBlocks(1);
-        Caller caller = new Caller(pool, 0, 1, Duration.ofNanos(1_000_000));
+        Caller caller = new Caller(pool, 0, 1, Duration.ofMillis(1));
         caller.thread.join(Duration.ofMillis(20));
         assertThat(caller.thread.isAlive()).as("no time has passed on the clock").isTrue();
         now.addAndGet(1_000_000); // wraps
@@ -329,7 +329,7 @@ class WaitingAllocationTest {
                 try {
                     for (int round = 0; round < 20; round++) {
                         try (BlockList<MutableBlock> taken = pool.allocateBlocks(n, LONG)) {
-                            Thread.yield();
+                            Thread.onSpinWait();
                             served.add(taken.size());
                         }
                     }
