@@ -5,7 +5,8 @@ import java.util.List;
 
 /**
  * A request to stop that travels from a parent to its children, never back. Cancelling runs the registered actions once,
- * in the cancelling thread.
+ * in the cancelling thread, each whether or not another one throws. A child that was cancelled is forgotten by its
+ * parent.
  */
 public final class CancellationToken {
 
@@ -18,7 +19,9 @@ public final class CancellationToken {
     /** A token that is cancelled with this one, and may be cancelled on its own. */
     public CancellationToken child() {
         CancellationToken child = new CancellationToken();
-        onCancel(child::cancel);
+        Runnable byParent = child::cancel;
+        child.onCancel(() -> remove(byParent));
+        onCancel(byParent);
         return child;
     }
 
@@ -33,14 +36,20 @@ public final class CancellationToken {
         action.run();
     }
 
-    /** Forgets an action that is no longer needed. */
-    void remove(Runnable action) {
+    /** How many actions and children wait. */
+    int actions() {
+        synchronized (actions) {
+            return actions.size();
+        }
+    }
+
+    private void remove(Runnable action) {
         synchronized (actions) {
             actions.remove(action);
         }
     }
 
-    /** Cancels this token and its children; further calls do nothing. */
+    /** Cancels this token and its children; further calls do nothing. What the first action threw is thrown at the end. */
     public void cancel() {
         List<Runnable> due;
         synchronized (actions) {
@@ -51,7 +60,21 @@ public final class CancellationToken {
             due = List.copyOf(actions);
             actions.clear();
         }
-        due.forEach(Runnable::run);
+        RuntimeException failure = null;
+        for (Runnable action : due) {
+            try {
+                action.run();
+            } catch (RuntimeException e) {
+                if (failure == null) {
+                    failure = e;
+                } else {
+                    failure.addSuppressed(e);
+                }
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
     }
 
     /** Whether the token was cancelled. */

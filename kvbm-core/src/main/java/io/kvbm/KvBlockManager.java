@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -13,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 import io.kvbm.block.BlockSet;
 import io.kvbm.error.ClosedException;
 import io.kvbm.error.ConfigException;
+import io.kvbm.error.KvbmException;
 import io.kvbm.event.EventLog;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.layout.LayoutConfig;
@@ -65,34 +67,49 @@ public final class KvBlockManager implements AutoCloseable {
         this.model = config.model();
         this.fingerprint = fingerprint(config);
         this.events = new EventLog(config.eventCapacity());
-        this.host = config.hostLayout() == null ? null : pool(config, config.hostLayout());
         this.transfers = TransferDispatcher.builder()
                 .clock(config.clock())
                 .timeout(config.transferTimeout())
                 .checkAddresses(config.checkTransferAddresses())
                 .build();
+        try {
+            this.host = config.hostLayout() == null ? null : pool(config, config.hostLayout());
+        } catch (RuntimeException | Error e) {
+            transfers.close();
+            throw e;
+        }
         (host == null ? CompletableFuture.<Void>completedStage(null) : host.blocks().memory().reserved())
                 .whenComplete((_, failure) -> {
                     if (failure == null) {
                         ready.complete(null);
                     } else {
-                        ready.completeExceptionally(failure);
+                        ready.completeExceptionally(cause(failure));
                     }
                 });
         this.cancellation = config.runtime().cancellationToken().child();
         cancellation.onCancel(this::release);
     }
 
-    /** Makes a manager and waits until all of its memory is there. */
+    /**
+     * Makes a manager and waits until all of its memory is there.
+     *
+     * @throws ConfigException where the configuration contradicts itself
+     * @throws io.kvbm.error.LayoutException where the layout is impossible or its memory cannot be had at once
+     * @throws io.kvbm.error.StorageException where the operating system refused memory while it was reserved
+     */
     public static KvBlockManager create(KvBlockManagerConfig config) {
         KvBlockManager manager = new KvBlockManager(config);
         try {
             manager.ready.join();
         } catch (RuntimeException e) {
             manager.close();
-            throw e;
+            throw cause(e) instanceof KvbmException failure ? failure : e;
         }
         return manager;
+    }
+
+    private static Throwable cause(Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
     }
 
     /** Makes a manager in another thread; the stage completes when all of its memory is there. */
@@ -193,6 +210,11 @@ public final class KvBlockManager implements AutoCloseable {
         return host == null || host.awaitIdle(timeout);
     }
 
+    /** Whether new sequences are refused because the manager is closing. */
+    public boolean isDraining() {
+        return draining;
+    }
+
     /** Refuses new requests at once; the memory goes with the last open handle. Further calls do nothing. */
     @Override
     public void close() {
@@ -201,11 +223,14 @@ public final class KvBlockManager implements AutoCloseable {
 
     private void release() {
         draining = true;
-        if (host != null) {
-            host.close();
-        }
         transfers.close();
-        events.close();
+        try {
+            if (host != null) {
+                host.close();
+            }
+        } finally {
+            events.close();
+        }
     }
 
     IdentityChain chain(String tenant) {
@@ -257,13 +282,20 @@ public final class KvBlockManager implements AutoCloseable {
                 ? BlockMemory.allocate(layout, level.layoutType(), level.allocator())
                 : BlockMemory.over(BlockLayout.of(layout, level.layoutType()),
                         Objects.requireNonNull(level.storage()));
-        return BlockPool.builder(new BlockSet(memory, HOST_BLOCK_SET, workerId, CacheLevel.G2))
-                .identity(model.identityKind())
-                .reusePolicy(config.reusePolicy())
-                .leakDetection(config.leakDetection())
-                .events(events)
-                .clock(config.clock())
-                .build();
+        try {
+            return BlockPool.builder(new BlockSet(memory, HOST_BLOCK_SET, workerId, CacheLevel.G2))
+                    .identity(model.identityKind())
+                    .reusePolicy(config.reusePolicy())
+                    .leakDetection(config.leakDetection())
+                    .events(events)
+                    .clock(config.clock())
+                    .build();
+        } catch (RuntimeException | Error e) {
+            if (level.allocator() != null) {
+                memory.close();
+            }
+            throw e;
+        }
     }
 
     /** A model without a name shares nothing, so its fingerprint is this worker's alone. */

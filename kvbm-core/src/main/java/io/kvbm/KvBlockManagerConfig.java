@@ -27,6 +27,18 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
         @Nullable KvManagerLayoutConfig hostLayout, ReusePolicy reusePolicy, LeakDetection leakDetection,
         int eventCapacity, Duration transferTimeout, boolean checkTransferAddresses, MonotonicClock clock) {
 
+    /** Refuses values out of range with a {@link ConfigException} that names them. */
+    public KvBlockManagerConfig {
+        if (eventCapacity < 1 || Integer.bitCount(eventCapacity) != 1) {
+            throw new ConfigException(ConfigException.Kind.INVALID,
+                    "eventCapacity is " + eventCapacity + "; give a power of two");
+        }
+        if (!transferTimeout.isPositive()) {
+            throw new ConfigException(ConfigException.Kind.INVALID,
+                    "transferTimeout is " + transferTimeout + "; give a time above zero");
+        }
+    }
+
     /** Starts a configuration. */
     public static Builder builder() {
         return new Builder();

@@ -16,7 +16,7 @@ import io.kvbm.storage.StorageAllocator;
  * @param numBlocks blocks, at least 1
  * @param layoutType how they are laid out
  * @param alignment bytes to which the start of every block is aligned, a power of two
- * @param storage the memory itself; null where it is allocated
+ * @param storage the memory itself, which goes over to the manager unless making it fails; null where it is allocated
  * @param allocator where the memory comes from; null where it is given
  */
 public record KvManagerLayoutConfig(int numBlocks, LayoutType layoutType, int alignment,
@@ -27,6 +27,10 @@ public record KvManagerLayoutConfig(int numBlocks, LayoutType layoutType, int al
         if (numBlocks < 1) {
             throw new ConfigException(ConfigException.Kind.INVALID,
                     "numBlocks is " + numBlocks + ", below its minimum of 1; a level without blocks is left out");
+        }
+        if (alignment < 1 || Integer.bitCount(alignment) != 1) {
+            throw new ConfigException(ConfigException.Kind.INVALID,
+                    "alignment is " + alignment + "; give a power of two, or 1 for none");
         }
         if ((storage == null) == (allocator == null)) {
             throw new ConfigException(ConfigException.Kind.INVALID, (storage == null ? "Neither" : "Both")

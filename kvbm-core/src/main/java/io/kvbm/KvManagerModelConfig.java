@@ -35,7 +35,7 @@ public record KvManagerModelConfig(int numLayers, int outerDim, int pageSize, in
     /**
      * The geometry of a model that is known by name.
      *
-     * @throws ConfigException where its element type is none of {@link DType}
+     * @throws ConfigException where its element type is none of {@link DType}, or a token has over 2^31 elements
      */
     public static KvManagerModelConfig of(ModelIdentity model) {
         DType dtype = Arrays.stream(DType.values())
@@ -44,8 +44,14 @@ public record KvManagerModelConfig(int numLayers, int outerDim, int pageSize, in
                 .orElseThrow(() -> new ConfigException(ConfigException.Kind.INVALID, "The element type "
                         + model.dtype() + " of model " + model.modelId() + " is none of "
                         + Arrays.toString(DType.values())));
-        return new KvManagerModelConfig(model.layers(), model.outer(), model.pageSize(),
-                Math.multiplyExact(model.heads(), model.headDim()), dtype, model.identityKind(), model.fingerprint());
+        long innerDim = (long) model.heads() * model.headDim();
+        if (innerDim > Integer.MAX_VALUE) {
+            throw new ConfigException(ConfigException.Kind.INVALID,
+                    "heads is " + model.heads() + " and headDim " + model.headDim() + ", which makes " + innerDim
+                            + " elements per token, over the limit of " + Integer.MAX_VALUE + "; correct them");
+        }
+        return new KvManagerModelConfig(model.layers(), model.outer(), model.pageSize(), (int) innerDim, dtype,
+                model.identityKind(), model.fingerprint());
     }
 
     /** Starts the geometry of a model without a name, whose content this worker keeps for itself. */

@@ -2,11 +2,12 @@ package io.kvbm;
 
 import java.lang.ref.Cleaner;
 import java.time.Duration;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
+import java.util.RandomAccess;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,6 +18,7 @@ import io.kvbm.block.BlockList;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
 import io.kvbm.error.ClosedException;
+import io.kvbm.error.PoolException;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.transfer.TransferRequest;
@@ -46,6 +48,7 @@ public final class KvSequence implements AutoCloseable {
     private final int reusedTokens;
     private final Holds holds;
     private final Cleaner.Cleanable net;
+    private final List<Block> view = new BlocksView();
 
     private int[] tokens;
     private int length;
@@ -80,10 +83,12 @@ public final class KvSequence implements AutoCloseable {
         return open(manager, tokens, tenant, (pool, n) -> pool.allocateBlocks(n, timeout));
     }
 
-    private static KvSequence open(KvBlockManager manager, int[] tokens, String tenant, Allocation allocation)
+    private static KvSequence open(KvBlockManager manager, int[] prompt, String tenant, Allocation allocation)
             throws InterruptedException {
         BlockPool pool = manager.sequencePool();
         int pageSize = pool.pageSize();
+        requirePossible(pool, blocksFor(prompt.length, pageSize));
+        int[] tokens = prompt.clone(); // identities and tokens agree whatever the caller does to the prompt meanwhile
         IdentityChain chain = manager.chain(tenant);
         chain.extend(tokens, 0, tokens.length / pageSize * pageSize);
         // one position is always computed, or there would be nothing to take logits from
@@ -93,12 +98,11 @@ public final class KvSequence implements AutoCloseable {
         handles.addAll(found);
         try {
             handles.addAll(allocation.allocate(pool, blocksFor(tokens.length, pageSize) - found.size()));
-        } catch (RuntimeException | InterruptedException e) {
+        } catch (RuntimeException | Error | InterruptedException e) {
             found.close();
             throw e;
         }
-        KvSequence sequence = new KvSequence(manager, pool, chain, tokens.clone(), tokens.length, found.size(),
-                handles);
+        KvSequence sequence = new KvSequence(manager, pool, chain, tokens, tokens.length, found.size(), handles);
         manager.sequenceOpened(tokens.length, sequence.reusedTokens);
         return sequence;
     }
@@ -129,7 +133,7 @@ public final class KvSequence implements AutoCloseable {
      */
     public List<Block> blocks() {
         requireOpen();
-        return Collections.unmodifiableList(holds.handles);
+        return view;
     }
 
     /** The number of blocks at the start that are registered, shared and read-only. */
@@ -140,16 +144,17 @@ public final class KvSequence implements AutoCloseable {
     /**
      * Adds a token and takes a block for it where the last one is full. Its K/V is still to be computed.
      *
-     * @throws io.kvbm.error.PoolException with decision {@code RETRY} where no block is available; the sequence is
-     *         unchanged
+     * @throws PoolException with decision {@code RETRY} where no block is available, {@code REQUEST_TOO_LARGE} where the
+     *         sequence has all blocks there are; the sequence is unchanged
      */
     public void append(int token) {
         requireOpen();
         if (length == holds.handles.size() * pageSize) {
+            requirePossible(pool, holds.handles.size() + 1);
             holds.handles.add(pool.allocateBlocks(1).getFirst());
         }
         if (length == tokens.length) {
-            tokens = Arrays.copyOf(tokens, Math.max(pageSize, length + (length >> 1)));
+            tokens = Arrays.copyOf(tokens, Math.max(length + pageSize, length + (length >> 1)));
         }
         tokens[length++] = token;
     }
@@ -187,7 +192,7 @@ public final class KvSequence implements AutoCloseable {
      * Forgets all tokens from position n on. Where that leaves part of a shared block, the part is copied into a private
      * one.
      *
-     * @throws io.kvbm.error.PoolException with decision {@code RETRY} where no block is available for that copy; the
+     * @throws PoolException with decision {@code RETRY} where no block is available for that copy; the
      *         sequence is unchanged
      */
     public void truncate(int n) {
@@ -214,7 +219,7 @@ public final class KvSequence implements AutoCloseable {
      * A second sequence with the same tokens that goes on separately. Registered blocks are shared, the private ones
      * that hold computed K/V are copied.
      *
-     * @throws io.kvbm.error.PoolException with decision {@code RETRY} where no blocks are available for the copies
+     * @throws PoolException with decision {@code RETRY} where no blocks are available for the copies
      */
     public KvSequence fork() {
         requireOpen();
@@ -265,12 +270,35 @@ public final class KvSequence implements AutoCloseable {
         }
     }
 
+    /** What the sequence has already is not given back by waiting, so the whole of it has to fit. */
+    private static void requirePossible(BlockPool pool, int blocks) {
+        if (blocks > pool.attainableBlocks()) {
+            throw new PoolException(PoolException.Kind.REQUEST_TOO_LARGE, "A sequence of " + blocks
+                    + " blocks was asked for and " + pool + " has " + pool.attainableBlocks()
+                    + " in all; enlarge the pool or shorten the request");
+        }
+    }
+
     private static void closeAll(BlockPool pool, List<? extends BlockHandle> handles) {
         BlockList.of(pool, handles.toArray(BlockHandle[]::new)).close();
     }
 
     private static int blocksFor(int tokens, int pageSize) {
         return (tokens + pageSize - 1) / pageSize;
+    }
+
+    /** The blocks, read-only; who holds it holds the sequence, so that the leak net does not strike meanwhile. */
+    private final class BlocksView extends AbstractList<Block> implements RandomAccess {
+
+        @Override
+        public Block get(int index) {
+            return holds.handles.get(index);
+        }
+
+        @Override
+        public int size() {
+            return holds.handles.size();
+        }
     }
 
     private interface Allocation {
@@ -294,7 +322,6 @@ public final class KvSequence implements AutoCloseable {
 
         @Override
         public void run() {
-            closeAll(pool, handles);
             if (closed) {
                 manager.sequenceClosed();
             } else {
@@ -302,6 +329,7 @@ public final class KvSequence implements AutoCloseable {
                 log.warn("A sequence with {} blocks was never closed; its blocks have been taken back. Close every"
                         + " sequence, for example with try-with-resources", handles.size());
             }
+            closeAll(pool, handles);
         }
     }
 

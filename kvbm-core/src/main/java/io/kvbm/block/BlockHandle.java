@@ -40,6 +40,11 @@ public abstract sealed class BlockHandle implements Block, AutoCloseable permits
         return slot;
     }
 
+    /** Whether both blocks are of one block set of one worker, so that their indices alone tell them apart. */
+    public final boolean isOfSameSet(BlockHandle other) {
+        return owner.owns(other) || owner.blocks().isNamedAs(other.owner.blocks());
+    }
+
     @Override
     public final BlockLayout layout() {
         return owner.blocks().memory().layout();

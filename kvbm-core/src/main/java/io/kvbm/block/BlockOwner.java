@@ -30,6 +30,12 @@ public abstract class BlockOwner {
     /** A hold without a handle. */
     protected abstract Pin pin(BlockHandle handle);
 
+    /** Holds without handles on the blocks {@code from} to {@code to} (exclusive) of an array, or on none. */
+    protected abstract List<Pin> pinAll(BlockHandle[] handles, int from, int to);
+
+    /** Ends all these pins that are not ended yet. */
+    protected abstract void unpinAll(List<Pin> pins);
+
     /** What the reuse order knows of the block; {@link io.kvbm.error.ClosedException} after the handle was closed. */
     protected abstract BlockMetadata metadata(BlockHandle handle);
 

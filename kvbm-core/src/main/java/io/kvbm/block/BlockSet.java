@@ -18,6 +18,11 @@ public record BlockSet(BlockMemory memory, int number, long workerId, CacheLevel
         return new BlockId(workerId, number, block);
     }
 
+    /** Whether the other set has the same worker and number. */
+    boolean isNamedAs(BlockSet other) {
+        return workerId == other.workerId && number == other.number;
+    }
+
     /** The number of blocks. */
     public int size() {
         return memory.layout().numBlocks();

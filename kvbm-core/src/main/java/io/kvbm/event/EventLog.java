@@ -18,9 +18,9 @@ import io.kvbm.error.ClosedException;
 import io.kvbm.error.ConfigException;
 
 /**
- * The latest events of a worker, numbered from 0, in a ring of fixed size. Publishing overwrites the oldest event and
- * never waits: a listener that is slower than the ring is told of the gap, one that fails goes on with the next events,
- * and neither reaches the pool that publishes.
+ * The events of a worker that its listeners have not taken yet, numbered from 0, in a ring of fixed size. Publishing
+ * never waits: where the ring is full or names too many blocks it drops the oldest event. A listener that is slower than
+ * the ring is told of the gap, one that fails goes on with the next events, and neither reaches the pool that publishes.
  *
  * <pre>
  *   pools --publish--> [ ring ] --own thread--> listener A   (cursor)
@@ -36,6 +36,9 @@ public final class EventLog implements EventSink, AutoCloseable {
     /** The number of events the ring holds unless said otherwise. */
     public static final int DEFAULT_CAPACITY = 1 << 16;
 
+    /** The number of blocks that the events in the ring name at most, which bounds its memory. */
+    public static final int MAX_BLOCKS = 1 << 18;
+
     /** The number of listeners one log feeds at most. */
     public static final int MAX_LISTENERS = 64;
 
@@ -50,7 +53,9 @@ public final class EventLog implements EventSink, AutoCloseable {
     private final List<Subscription> subscriptions = new ArrayList<>();
 
     private final @Nullable KvEvent[] ring;
+    private long oldest;
     private long next;
+    private long blocks;
     private int sleepers;
     private volatile boolean wanted;
     private boolean closed;
@@ -77,8 +82,15 @@ public final class EventLog implements EventSink, AutoCloseable {
     public void publish(KvEvent event) {
         lock.lock();
         try {
+            if (next - oldest == ring.length) {
+                dropOldest();
+            }
             ring[index(next)] = event;
             next++;
+            blocks += event.size();
+            while (blocks > MAX_BLOCKS && oldest < next - 1) {
+                dropOldest();
+            }
             if (sleepers > 0) {
                 published.signalAll();
             }
@@ -142,6 +154,24 @@ public final class EventLog implements EventSink, AutoCloseable {
             published.signalAll();
         } finally {
             lock.unlock();
+        }
+    }
+
+    private void dropOldest() {
+        int at = index(oldest);
+        blocks -= Objects.requireNonNull(ring[at]).size();
+        ring[at] = null;
+        oldest++;
+    }
+
+    /** Drops what every listener has taken. */
+    private void dropTaken() {
+        long taken = next;
+        for (Subscription subscription : subscriptions) {
+            taken = Math.min(taken, subscription.cursor);
+        }
+        while (oldest < taken) {
+            dropOldest();
         }
     }
 
@@ -214,6 +244,7 @@ public final class EventLog implements EventSink, AutoCloseable {
         private void end() {
             ended = true;
             subscriptions.remove(this);
+            dropTaken();
             wanted = !closed && !subscriptions.isEmpty();
             delivered.signalAll();
         }
@@ -229,7 +260,7 @@ public final class EventLog implements EventSink, AutoCloseable {
                         return;
                     }
                     expected = cursor;
-                    first = Math.max(cursor, next - ring.length);
+                    first = Math.max(cursor, oldest);
                     batch = copy(first, (int) Math.min(next - first, MAX_BATCH));
                 } finally {
                     lock.unlock();
@@ -238,6 +269,7 @@ public final class EventLog implements EventSink, AutoCloseable {
                 lock.lock();
                 try {
                     cursor = first + batch.size();
+                    dropTaken();
                     delivered.signalAll();
                 } finally {
                     lock.unlock();

@@ -11,6 +11,9 @@ public sealed interface KvEvent {
     /** Where it happened. */
     CacheLevel level();
 
+    /** The number of blocks it names. */
+    int size();
+
     /**
      * Blocks became findable, all by one call, in the order of that call.
      *
@@ -23,6 +26,11 @@ public sealed interface KvEvent {
         /** Copies the list. */
         public Stored {
             blocks = List.copyOf(blocks);
+        }
+
+        @Override
+        public int size() {
+            return blocks.size();
         }
     }
 
@@ -38,6 +46,11 @@ public sealed interface KvEvent {
         public Removed {
             sequenceHashes = List.copyOf(sequenceHashes);
         }
+
+        @Override
+        public int size() {
+            return sequenceHashes.size();
+        }
     }
 
     /**
@@ -45,7 +58,13 @@ public sealed interface KvEvent {
      *
      * @param level the level that was cleared
      */
-    record Cleared(CacheLevel level) implements KvEvent {}
+    record Cleared(CacheLevel level) implements KvEvent {
+
+        @Override
+        public int size() {
+            return 0;
+        }
+    }
 
     /**
      * One block of a {@link Stored} event.

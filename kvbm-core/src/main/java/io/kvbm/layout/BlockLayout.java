@@ -16,11 +16,13 @@ public sealed interface BlockLayout permits FullyContiguousLayout, LayerSeparate
     static BlockLayout of(LayoutConfig config, LayoutType type) {
         config.validate();
         try {
-            return switch (type) {
+            BlockLayout layout = switch (type) {
                 case FULLY_CONTIGUOUS -> new FullyContiguousLayout(config);
                 case LAYER_SEPARATE -> new LayerSeparateLayout(config, false);
                 case LAYER_SEPARATE_OUTER_FIRST -> new LayerSeparateLayout(config, true);
             };
+            Math.multiplyExact(layout.requiredAllocation(), layout.storageCount());
+            return layout;
         } catch (ArithmeticException e) {
             throw new LayoutException(LayoutException.Kind.INVALID_CONFIG,
                     "The size of " + config + " is over 2^63 bytes; check its dimensions", e);
@@ -106,9 +108,9 @@ public sealed interface BlockLayout permits FullyContiguousLayout, LayerSeparate
         return Math.addExact(dataBytes(), config().alignment() - 1);
     }
 
-    /** Bytes from an address to the next aligned one. */
+    /** Bytes from an address, unsigned, to the next aligned one. */
     default long baseOffset(long address) {
-        return roundUp(address, config().alignment()) - address;
+        return -address & (config().alignment() - 1L);
     }
 
     /** Refuses indices that this layout does not have; the block is looked at first. */

@@ -27,7 +27,6 @@ public final class LayerSeparateLayout implements BlockLayout {
         long lastOuter = outerFirst ? Math.multiplyExact(outerStride, config.outerDim() - 1L) : 0;
         this.dataBytes = Math.addExact(lastOuter,
                 Math.addExact(Math.multiplyExact(config.numBlocks() - 1L, blockStride), natural));
-        Math.multiplyExact(dataBytes, config.numLayers());
     }
 
     @Override

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -70,6 +71,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     private final SlotMarks marks;
     private int[] found = new int[64];
 
+    private int attainable;
     private int usable;
     private int inactive;
     private int active;
@@ -109,7 +111,13 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
             case LINEAGE -> new LineageOrder(size);
             case PRIORITY -> new PriorityOrder(slots);
         };
+        this.attainable = size;
         blocks.memory().onReserved(this::reserved);
+        var _ = blocks.memory().reserved().whenComplete((_, failure) -> {
+            if (failure != null) {
+                refused();
+            }
+        });
     }
 
     /** Starts a pool over these blocks, which become the pool's own. */
@@ -203,6 +211,7 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
             }
             var _ = waiter.turn.awaitNanos(remaining);
             requireOpen();
+            requirePossible(waiter.n);
         }
     }
 
@@ -504,6 +513,40 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
     }
 
     @Override
+    protected List<Pin> pinAll(BlockHandle[] handles, int from, int to) {
+        int[] pinned = new int[to - from];
+        lock.lock();
+        try {
+            for (int i = 0; i < pinned.length; i++) {
+                requireOpen(handles[from + i]);
+                pinned[i] = slot(handles[from + i]);
+            }
+            slots.holdAll(pinned);
+            holders += pinned.length;
+        } finally {
+            lock.unlock();
+        }
+        SlotPin[] pins = new SlotPin[pinned.length];
+        for (int i = 0; i < pins.length; i++) {
+            pins[i] = new SlotPin(pinned[i], handles[from + i] instanceof ImmutableBlock);
+        }
+        return Arrays.asList(pins);
+    }
+
+    @Override
+    protected void unpinAll(List<Pin> pins) {
+        lock.lock();
+        try {
+            for (Pin pin : pins) {
+                ((SlotPin) pin).end();
+            }
+            signalWaiter();
+        } finally {
+            unlockAndFree();
+        }
+    }
+
+    @Override
     protected void release(BlockHandle handle) {
         lock.lock();
         try {
@@ -719,6 +762,16 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         return slots.size();
     }
 
+    /** The number of blocks that can ever be allocated at once: fewer than all where the system refused memory. */
+    public int attainableBlocks() {
+        lock.lock();
+        try {
+            return attainable;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** The number of blocks that could be allocated now. */
     public int availableBlocks() {
         lock.lock();
@@ -780,9 +833,20 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         }
     }
 
-    /** A wait that is longer than 292 years is as long as that. */
+    /** A time of more than 292 years is as good as 292. */
     private static long nanos(Duration timeout) {
         return Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
+    }
+
+    /** No more blocks will get memory, so whoever waits for more than there are waits in vain. */
+    private void refused() {
+        lock.lock();
+        try {
+            attainable = usable;
+            waiters.forEach(waiter -> waiter.turn.signal());
+        } finally {
+            lock.unlock();
+        }
     }
 
     private int available() {
@@ -813,10 +877,12 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
         if (n < 0) {
             throw new IllegalArgumentException(n + " blocks were asked for");
         }
-        if (n > slots.size()) {
+        if (n > attainable) {
             allocationFailures++;
-            throw new PoolException(PoolException.Kind.REQUEST_TOO_LARGE, n + " blocks were asked for and " + this
-                    + " has " + slots.size() + " in all; enlarge the pool or shorten the request");
+            throw new PoolException(PoolException.Kind.REQUEST_TOO_LARGE,
+                    n + " blocks were asked for and " + this + " has " + attainable + " in all"
+                            + (attainable < slots.size() ? ", as the system refused memory for more" : "")
+                            + "; enlarge the pool or shorten the request");
         }
     }
 
@@ -899,15 +965,19 @@ public final class BlockPool extends BlockOwner implements AutoCloseable {
             return readOnly ? memory.asReadOnly() : memory;
         }
 
+        private void end() {
+            if (!ended) {
+                ended = true;
+                letGo(slot);
+            }
+        }
+
         @Override
         public void close() {
             lock.lock();
             try {
-                if (!ended) {
-                    ended = true;
-                    letGo(slot);
-                    signalWaiter();
-                }
+                end();
+                signalWaiter();
             } finally {
                 unlockAndFree();
             }

@@ -92,10 +92,29 @@ final class SlotTable {
     void hold(int slot) {
         long word = state[slot];
         if ((word & HOLDER_MASK) == HOLDER_MASK) {
-            throw new PoolException(PoolException.Kind.TOO_MANY_HOLDERS, "Block " + slot + " has "
-                    + (HOLDER_MASK >>> STATE_BITS) + " holders, which is the limit; close handles first");
+            throw tooManyHolders(slot);
         }
         state[slot] = word + ONE_HOLDER;
+    }
+
+    private static PoolException tooManyHolders(int slot) {
+        return new PoolException(PoolException.Kind.TOO_MANY_HOLDERS, "Block " + slot + " has as many of the "
+                + MAX_HOLDERS + " holders it may have as leaves no room for these; close handles first");
+    }
+
+    /**
+     * Holds all these slots, or none. Loops that do nothing else let the processor fetch many slots at once, which lie far
+     * apart.
+     */
+    void holdAll(int[] held) {
+        for (int slot : held) {
+            if ((state[slot] & HOLDER_MASK) >= HOLDER_MASK - (long) held.length * ONE_HOLDER) {
+                throw tooManyHolders(slot);
+            }
+        }
+        for (int slot : held) {
+            state[slot] += ONE_HOLDER;
+        }
     }
 
     /** Ends one hold and says whether it was the last. */

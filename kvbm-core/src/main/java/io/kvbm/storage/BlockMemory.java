@@ -53,7 +53,8 @@ public final class BlockMemory implements AutoCloseable {
     }
 
     /**
-     * Lays blocks out in storage that is there already and becomes this memory's own; a surplus of bytes is fine.
+     * Lays blocks out in storage that is there already and becomes this memory's own unless this call fails; a surplus
+     * of bytes is fine.
      *
      * @throws LayoutException {@code INVALID_CONFIG} where the storages do not fit
      */
@@ -76,15 +77,17 @@ public final class BlockMemory implements AutoCloseable {
                 storages.add(allocator.allocate(layout.requiredAllocation()));
             }
             return new BlockMemory(layout, storages);
-        } catch (KvbmException e) {
-            storages.forEach(Storage::close);
-            if (e instanceof LayoutException) {
-                throw e;
+        } catch (RuntimeException | Error e) {
+            try {
+                closeAll(storages);
+            } catch (RuntimeException suppressed) {
+                e.addSuppressed(suppressed);
             }
-            throw new LayoutException(LayoutException.Kind.OPERATION_FAILED,
-                    "No memory for " + layout.numBlocks() + " blocks of " + layout.bytesPerBlock() + " bytes: "
-                            + e.getMessage(),
-                    e);
+            if (e instanceof KvbmException && !(e instanceof LayoutException)) {
+                throw new LayoutException(LayoutException.Kind.OPERATION_FAILED, "No memory for " + layout.numBlocks()
+                        + " blocks of " + layout.bytesPerBlock() + " bytes: " + e.getMessage(), e);
+            }
+            throw e;
         }
     }
 
@@ -143,22 +146,22 @@ public final class BlockMemory implements AutoCloseable {
     }
 
     /**
-     * Tells how many blocks at the start have all of their memory: at once, and again whenever there are more, from
-     * another thread.
+     * Tells how many blocks at the start have all of their memory: at once, and again when there are more, from another
+     * thread. The number never falls.
      */
     public void onReserved(IntConsumer listener) {
         int[] blocks = new int[storages.size()];
         for (int i = 0; i < blocks.length; i++) {
             int storage = i;
             storages.get(i).onReserved(bytes -> {
-                int least = Integer.MAX_VALUE;
                 synchronized (blocks) {
                     blocks[storage] = blocksWithin(bytes - baseOffsets[storage]);
+                    int least = Integer.MAX_VALUE;
                     for (int count : blocks) {
                         least = Math.min(least, count);
                     }
+                    listener.accept(least);
                 }
-                listener.accept(least);
             });
         }
     }
@@ -173,6 +176,10 @@ public final class BlockMemory implements AutoCloseable {
     /** Frees the storages; the first failure is thrown with the others attached. Further calls do nothing. */
     @Override
     public void close() {
+        closeAll(storages);
+    }
+
+    private static void closeAll(List<Storage> storages) {
         RuntimeException failure = null;
         for (Storage storage : storages) {
             try {

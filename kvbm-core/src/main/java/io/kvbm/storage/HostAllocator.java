@@ -2,7 +2,6 @@ package io.kvbm.storage;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Path;
 import java.util.Optional;
 
 import io.kvbm.error.StorageException;
@@ -47,8 +46,8 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
             throw new StorageException(StorageException.Kind.INVALID_CONFIG,
                     size + " bytes of host memory are asked for; ask for at least 1");
         }
-        limits.require(size);
         boolean background = size >= backgroundFrom;
+        MemoryLimits.Promise promise = limits.promise(size);
         Arena arena = Arena.ofShared();
         try {
             Optional<SharedFile> file = shared
@@ -57,10 +56,12 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
             if (file.isPresent()) {
                 SharedFile found = file.get();
                 return requireReserved(new HostStorage(found.memory(), arena, found,
-                        new Reservation(size, found::back), background), background);
+                        new Reservation(size, found::back, promise), background), background);
             }
-            return new HostStorage(privateMemory(size, arena), arena, null, new Reservation(size, (_, _) -> {}), false);
+            return new HostStorage(privateMemory(size, arena), arena, null,
+                    new Reservation(size, (_, _) -> {}, promise), false);
         } catch (RuntimeException | Error e) {
+            promise.close();
             if (arena.scope().isAlive()) {
                 arena.close();
             }
@@ -83,9 +84,9 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
     private static MemorySegment privateMemory(long size, Arena arena) {
         try {
             return arena.allocate(size, 64);
-        } catch (OutOfMemoryError e) {
-            throw new StorageException(StorageException.Kind.ALLOCATION_FAILED,
-                    "The system refused " + size + " bytes of host memory; configure fewer blocks", e);
+        } catch (OutOfMemoryError | IllegalArgumentException e) {
+            throw new StorageException(StorageException.Kind.ALLOCATION_FAILED, "The system or the JVM refused " + size
+                    + " bytes of host memory; configure fewer blocks, or raise -XX:MaxDirectMemorySize", e);
         }
     }
 
@@ -96,7 +97,7 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
         private boolean shared = true;
         private boolean hugePages = true;
         private long backgroundFrom = 64L << 20;
-        private MemoryLimits limits = new MemoryLimits(Path.of("/"));
+        private MemoryLimits limits = MemoryLimits.SYSTEM;
 
         private Builder() {}
 

@@ -2,9 +2,10 @@ package io.kvbm.storage;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Optional;
+import java.time.Duration;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongConsumer;
 
 import org.jspecify.annotations.Nullable;
@@ -16,6 +17,9 @@ import io.kvbm.error.StorageException;
  * write, shrink or grow; elsewhere memory of this process alone. It holds zeroes at first.
  */
 public final class HostStorage implements Storage {
+
+    private static final int CLOSE_TRIES = 200;
+    private static final Duration CLOSE_PAUSE = Duration.ofMillis(10);
 
     private final MemorySegment segment;
     private final Arena arena;
@@ -102,6 +106,12 @@ public final class HostStorage implements Storage {
         segment.asSlice(offset, size).fill(value);
     }
 
+    /**
+     * Releases what is registered, then the memory. Further calls do nothing.
+     *
+     * @throws StorageException {@code OPERATION_FAILED} where a native call is still using the memory after two seconds;
+     *         the memory stays, and closing again tries again
+     */
     @Override
     public void close() {
         synchronized (this) {
@@ -115,8 +125,28 @@ public final class HostStorage implements Storage {
         try {
             registrations.releaseAll();
         } finally {
-            arena.close();
-            Optional.ofNullable(file).ifPresent(SharedFile::close);
+            free();
+        }
+    }
+
+    /** A native call that was given the memory, such as a copy, keeps the arena from closing until it returns. */
+    private void free() {
+        for (int tries = 1;; tries++) {
+            try {
+                arena.close();
+                return;
+            } catch (IllegalStateException e) {
+                if (tries == CLOSE_TRIES) {
+                    synchronized (this) {
+                        closed = false;
+                    }
+                    throw new StorageException(StorageException.Kind.OPERATION_FAILED,
+                            "A native call still uses host memory of " + size() + " bytes after "
+                                    + CLOSE_TRIES * CLOSE_PAUSE.toMillis() + " ms; end it and close again",
+                            e);
+                }
+                LockSupport.parkNanos(CLOSE_PAUSE.toNanos());
+            }
         }
     }
 

@@ -15,48 +15,69 @@ import io.kvbm.error.StorageException;
  */
 final class MemoryLimits {
 
-    private final Path root;
+    /** The limits of this process. */
+    static final MemoryLimits SYSTEM = new MemoryLimits(Path.of("/"));
 
-    /** The limits under this root directory, {@code /} outside of tests. */
+    private final Path root;
+    private long promised;
+
+    /** The limits under this root directory. */
     MemoryLimits(Path root) {
         this.root = root;
     }
 
     /**
-     * Refuses a size that is over a limit.
+     * Refuses a size that is over a limit. The kernel counts memory when it is backed, so what was promised before and is
+     * not backed yet is taken off.
      *
      * @throws StorageException {@code ALLOCATION_FAILED}
      */
-    void require(long size) {
+    synchronized Promise promise(long size) {
         OptionalLong available = field(root.resolve("proc/meminfo"), "MemAvailable:");
-        if (available.isPresent() && size > available.getAsLong() * 1024) {
-            throw refused(size, available.getAsLong() * 1024, "are available on this machine",
-                    "configure fewer blocks");
+        if (available.isPresent()) {
+            require(size, available.getAsLong() * 1024, "are available on this machine", "configure fewer blocks");
         }
         cgroups().forEach(group -> {
             OptionalLong room = room(group);
-            if (room.isPresent() && size > room.getAsLong()) {
-                throw refused(size, room.getAsLong(), "are left under the memory limit of control group " + group,
+            if (room.isPresent()) {
+                require(size, room.getAsLong(), "are left under the memory limit of control group " + group,
                         "raise the container's limit or configure fewer blocks");
             }
         });
+        promised += size;
+        return new Promise(size);
     }
 
-    private static StorageException refused(long size, long left, String where, String remedy) {
-        return new StorageException(StorageException.Kind.ALLOCATION_FAILED,
-                size + " bytes of host memory are asked for and " + left + " " + where + "; " + remedy);
+    private void require(long size, long left, String where, String remedy) {
+        long free = Math.max(0, left - promised);
+        if (size > free) {
+            throw new StorageException(StorageException.Kind.ALLOCATION_FAILED,
+                    size + " bytes of host memory are asked for and " + free + " " + where + "; " + remedy);
+        }
+    }
+
+    private synchronized void kept(long bytes) {
+        promised -= bytes;
     }
 
     private Stream<Path> cgroups() {
         Path mount = root.resolve("sys/fs/cgroup");
-        Path own = mount;
+        Path memory = mount.resolve("memory");
+        Stream<Path> all = Stream.of(mount, memory);
         for (String line : lines(root.resolve("proc/self/cgroup"))) {
-            if (line.startsWith("0::/")) {
-                own = mount.resolve(line.substring("0::/".length())).normalize();
+            String[] entry = line.split(":/", 2);
+            if (entry[0].equals("0:")) {
+                all = Stream.concat(all, upwards(mount, entry[1]));
+            } else if (entry[0].matches("\\d+:(.*,)?memory(,.*)?")) {
+                all = Stream.concat(all, upwards(memory, entry[1]));
             }
         }
-        Stream<Path> nested = Stream.iterate(own, group -> group != null && group.startsWith(mount), Path::getParent);
-        return Stream.concat(nested, Stream.of(mount.resolve("memory"))).distinct();
+        return all.distinct();
+    }
+
+    private static Stream<Path> upwards(Path mount, String group) {
+        return Stream.iterate(mount.resolve(group).normalize(), path -> path != null && path.startsWith(mount),
+                Path::getParent);
     }
 
     /** What is left in a group; page cache is given back on demand, so it counts as free. */
@@ -96,6 +117,28 @@ final class MemoryLimits {
             return Files.isReadable(file) ? Files.readAllLines(file) : List.of();
         } catch (IOException e) {
             return List.of();
+        }
+    }
+
+    /** Bytes that a request may still take although the kernel does not count them yet. */
+    final class Promise implements AutoCloseable {
+
+        private long left;
+
+        private Promise(long left) {
+            this.left = left;
+        }
+
+        /** Says that the kernel counts these bytes now. */
+        synchronized void kept(long bytes) {
+            MemoryLimits.this.kept(bytes);
+            left -= bytes;
+        }
+
+        /** Gives back what was not kept; further calls do nothing. */
+        @Override
+        public synchronized void close() {
+            kept(left);
         }
     }
 }

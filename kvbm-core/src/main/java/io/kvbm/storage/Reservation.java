@@ -18,14 +18,16 @@ final class Reservation {
 
     private final long size;
     private final Backing backing;
-    private final List<LongConsumer> listeners = new ArrayList<>();
+    private final MemoryLimits.Promise promise;
+    private final List<Listener> listeners = new ArrayList<>();
     private final CompletableFuture<Void> done = new CompletableFuture<>();
     private volatile boolean stopped;
     private long reserved;
 
-    Reservation(long size, Backing backing) {
+    Reservation(long size, Backing backing, MemoryLimits.Promise promise) {
         this.size = size;
         this.backing = backing;
+        this.promise = promise;
     }
 
     /** Backs one piece of the mapping with memory, or throws a {@link StorageException}. */
@@ -41,6 +43,7 @@ final class Reservation {
             for (long at = 0; at < size && !stopped; at += PIECE_BYTES) {
                 long piece = Math.min(PIECE_BYTES, size - at);
                 backing.back(at, piece);
+                promise.kept(piece);
                 advance(at + piece);
             }
             if (stopped) {
@@ -49,8 +52,10 @@ final class Reservation {
             } else {
                 done.complete(null);
             }
-        } catch (StorageException e) {
+        } catch (RuntimeException | Error e) {
             done.completeExceptionally(e);
+        } finally {
+            promise.close();
         }
     }
 
@@ -67,23 +72,43 @@ final class Reservation {
         return done.minimalCompletionStage();
     }
 
+    /** Tells the listener a number at once and larger ones later, from whichever thread. */
     void onReserved(LongConsumer listener) {
+        Listener told = new Listener(listener);
         long now;
         synchronized (this) {
-            listeners.add(listener);
+            listeners.add(told);
             now = reserved;
         }
-        listener.accept(now);
+        told.tell(now);
     }
 
     private void advance(long to) {
-        List<LongConsumer> due;
+        List<Listener> due;
         synchronized (this) {
             reserved = to;
             due = List.copyOf(listeners);
         }
         if (!stopped) {
-            due.forEach(listener -> listener.accept(to));
+            due.forEach(listener -> listener.tell(to));
+        }
+    }
+
+    /** Two threads may have news for a listener; the older news is dropped. */
+    private static final class Listener {
+
+        private final LongConsumer consumer;
+        private long told = -1;
+
+        private Listener(LongConsumer consumer) {
+            this.consumer = consumer;
+        }
+
+        private synchronized void tell(long bytes) {
+            if (bytes > told) {
+                told = bytes;
+                consumer.accept(bytes);
+            }
         }
     }
 }

@@ -13,8 +13,8 @@ import org.slf4j.LoggerFactory;
 import io.kvbm.error.StorageException;
 
 /**
- * An anonymous file in memory, mapped and sealed. The seals come after the own mapping: they leave it writable and
- * forbid every later writable one, in this process as in others, as well as any change of size.
+ * An anonymous file in memory, mapped and sealed; it goes with its arena. The seals come after the own mapping: they
+ * leave it writable and forbid every later writable one, in this process as in others, as well as any change of size.
  */
 final class SharedFile {
 
@@ -54,7 +54,7 @@ final class SharedFile {
         return file;
     }
 
-    /** The size of a file with huge pages is a multiple of them, which a mapping of any other size tells by failing. */
+    /** The size of a file with huge pages is a multiple of them; {@code ftruncate} refuses any other. */
     private static Optional<SharedFile> create(Libc libc, String name, long size, int flags, Arena arena,
             HugePages pages) {
         Libc.Result created = libc.memfdCreate(name, flags);
@@ -76,7 +76,7 @@ final class SharedFile {
             libc.close(descriptor);
             return Optional.empty();
         }
-        MemorySegment owned = owned(libc, mapped.value(), size, arena);
+        MemorySegment owned = owned(libc, mapped.value(), size, arena, descriptor);
         if (pages == HugePages.TRANSPARENT) {
             libc.madvise(owned, Libc.MADV_HUGEPAGE);
         }
@@ -88,9 +88,13 @@ final class SharedFile {
         return MemorySegment.ofAddress(address).reinterpret(size);
     }
 
+    /** Mapping and descriptor go together, with the arena. */
     @SuppressWarnings("restricted")
-    private static MemorySegment owned(Libc libc, long address, long size, Arena arena) {
-        return MemorySegment.ofAddress(address).reinterpret(size, arena, libc::unmap);
+    private static MemorySegment owned(Libc libc, long address, long size, Arena arena, int descriptor) {
+        return MemorySegment.ofAddress(address).reinterpret(size, arena, memory -> {
+            libc.unmap(memory);
+            libc.close(descriptor);
+        });
     }
 
     int descriptor() {
@@ -105,8 +109,19 @@ final class SharedFile {
         return memory;
     }
 
-    /** Backs a piece of the file with memory and enters it into the page tables. */
+    /**
+     * Backs a piece of the file with memory and enters it into the page tables. Where huge pages come on advice the piece
+     * is touched through the mapping: the advice belongs to the mapping, and memory allocated through the file, which
+     * has no advice, is made of base pages for good.
+     */
     void back(long offset, long size) {
+        if (hugePages == HugePages.TRANSPARENT) {
+            Libc.Result touched = libc.madvise(memory.asSlice(offset, size), Libc.MADV_POPULATE_WRITE);
+            if (!touched.failed()) {
+                return;
+            }
+            // an older kernel, or no memory: allocating tells which
+        }
         Libc.Result allocated = libc.fallocate(descriptor, offset, size);
         if (allocated.failed()) {
             throw new StorageException(StorageException.Kind.ALLOCATION_FAILED, "The system refused " + size
@@ -119,11 +134,6 @@ final class SharedFile {
             // kernels before 5.14 do not know the call; the memory is reserved all the same and mapped when touched
             log.debug("Memory from {} on is mapped when it is first used", offset);
         }
-    }
-
-    /** Forgets the descriptor; the mapping goes with its arena. */
-    void close() {
-        libc.close(descriptor);
     }
 
     private static boolean transparentAllowed() {

@@ -3,6 +3,7 @@ package io.kvbm.transfer;
 import java.lang.foreign.MemorySegment;
 
 import io.kvbm.block.Pin;
+import io.kvbm.storage.MemoryCopy;
 
 /** Copies between blocks of host memory with the CPU, whole blocks where both sides are contiguous. */
 final class HostCopyEngine implements TransferEngine {
@@ -17,41 +18,49 @@ final class HostCopyEngine implements TransferEngine {
 
     @Override
     public void transfer(TransferPlan plan, TransferControl control) {
-        long sinceCheck = PIECE_BYTES;
+        Copy copy = new Copy(control);
         for (int i = 0; i < plan.sources().size(); i++) {
-            if (sinceCheck >= PIECE_BYTES) {
-                control.check();
-                sinceCheck = 0;
-            }
             Pin source = plan.sources().get(i);
             Pin destination = plan.destinations().get(i);
-            sinceCheck += source.layout().bytesPerBlock();
             if (plan.allLayers() && source.layout().blockContiguous() && destination.layout().blockContiguous()) {
-                copy(source.segment(), destination.segment(), control);
+                copy.run(source.segment(), destination.segment());
             } else {
-                copyParts(source, destination, plan, control);
+                copyParts(source, destination, plan, copy);
             }
         }
     }
 
-    private static void copyParts(Pin source, Pin destination, TransferPlan plan, TransferControl control) {
+    private static void copyParts(Pin source, Pin destination, TransferPlan plan, Copy copy) {
         int outerParts = source.layout().outerDim();
         for (int layer = plan.firstLayer(); layer < plan.endLayer(); layer++) {
             for (int outer = 0; outer < outerParts; outer++) {
-                copy(source.segment(layer, outer), destination.segment(layer, outer), control);
+                copy.run(source.segment(layer, outer), destination.segment(layer, outer));
             }
         }
     }
 
-    private static void copy(MemorySegment source, MemorySegment destination, TransferControl control) {
-        long size = source.byteSize();
-        long done = Math.min(size, PIECE_BYTES);
-        MemorySegment.copy(source, 0, destination, 0, done);
-        while (done < size) {
-            control.check();
-            long piece = Math.min(size - done, PIECE_BYTES);
-            MemorySegment.copy(source, done, destination, done, piece);
-            done += piece;
+    /** The copying of one transfer, in pieces that end where the control is looked at. */
+    private static final class Copy {
+
+        private final TransferControl control;
+        private long left;
+
+        private Copy(TransferControl control) {
+            this.control = control;
+        }
+
+        private void run(MemorySegment source, MemorySegment destination) {
+            long size = source.byteSize();
+            for (long done = 0; done < size;) {
+                if (left == 0) {
+                    control.check();
+                    left = PIECE_BYTES;
+                }
+                long piece = Math.min(size - done, left);
+                MemoryCopy.copy(source, done, destination, done, piece);
+                done += piece;
+                left -= piece;
+            }
         }
     }
 }

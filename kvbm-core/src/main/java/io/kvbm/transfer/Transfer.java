@@ -1,9 +1,12 @@
 package io.kvbm.transfer;
 
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 
 import org.jspecify.annotations.Nullable;
+
+import io.kvbm.error.KvbmException;
 
 /** A transfer that is under way or over. Its blocks are not reused before it is over, whoever closes their handles. */
 public final class Transfer {
@@ -23,9 +26,20 @@ public final class Transfer {
         return completion.minimalCompletionStage();
     }
 
-    /** Waits for the completion. */
+    /**
+     * Waits for the completion.
+     *
+     * @throws io.kvbm.error.TransferException where the transfer failed or was ended
+     */
     public void join() {
-        completion.join();
+        try {
+            completion.join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof KvbmException failure) {
+                throw failure;
+            }
+            throw e;
+        }
     }
 
     /** Asks the transfer to stop; {@link #completion()} says when it has. */

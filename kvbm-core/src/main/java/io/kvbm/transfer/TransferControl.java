@@ -1,6 +1,7 @@
 package io.kvbm.transfer;
 
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
 import io.kvbm.error.TransferException;
 import io.kvbm.time.MonotonicClock;
@@ -16,7 +17,7 @@ public final class TransferControl {
     TransferControl(MonotonicClock clock, Duration timeout) {
         this.clock = clock;
         this.timeout = timeout;
-        this.deadline = clock.nanoTime() + timeout.toNanos();
+        this.deadline = clock.nanoTime() + Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
     }
 
     /**

@@ -10,10 +10,11 @@ import java.util.concurrent.Semaphore;
 
 import org.jspecify.annotations.Nullable;
 
-import io.kvbm.block.Pin;
+import io.kvbm.block.PinList;
 import io.kvbm.error.ClosedException;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.TransferException;
+import io.kvbm.storage.StorageType;
 import io.kvbm.time.MonotonicClock;
 
 /**
@@ -54,9 +55,12 @@ public final class TransferDispatcher implements AutoCloseable {
      * Moves the bytes in the calling thread.
      *
      * @throws TransferException where the request is not valid, or the transfer failed or ran out of time
-     * @throws ClosedException where a block's handle is closed
+     * @throws ClosedException where a block's handle or the dispatcher is closed
      */
     public void execute(TransferRequest request) {
+        if (threads.isShutdown()) {
+            throw dispatcherClosed();
+        }
         TransferStrategy strategy = validate(request);
         try (Pins pins = new Pins(request)) {
             move(pins.plan(strategy), new TransferControl(clock, timeout));
@@ -85,7 +89,7 @@ public final class TransferDispatcher implements AutoCloseable {
             return transfer;
         } catch (RejectedExecutionException e) {
             release(pins);
-            throw new ClosedException("The transfer dispatcher is closed; transfer before the manager is closed");
+            throw dispatcherClosed();
         } catch (RuntimeException | Error e) {
             release(pins);
             throw e;
@@ -108,22 +112,32 @@ public final class TransferDispatcher implements AutoCloseable {
         threads.shutdown();
     }
 
+    private static ClosedException dispatcherClosed() {
+        return new ClosedException("The transfer dispatcher is closed; transfer before the manager is closed");
+    }
+
     private void run(Pins pins, TransferStrategy strategy, Transfer transfer) {
         Throwable failure = null;
         try {
-            move(pins.plan(strategy), transfer.control());
+            try {
+                move(pins.plan(strategy), transfer.control());
+            } finally {
+                release(pins);
+            }
         } catch (RuntimeException | Error e) {
             failure = e;
         }
-        release(pins);
         transfer.over(failure);
     }
 
     private void release(@Nullable Pins pins) {
-        if (pins != null) {
-            pins.close();
+        try {
+            if (pins != null) {
+                pins.close();
+            }
+        } finally {
+            inFlight.release();
         }
-        inFlight.release();
     }
 
     private TransferStrategy validate(TransferRequest request) {
@@ -133,8 +147,12 @@ public final class TransferDispatcher implements AutoCloseable {
             request.validateAddresses();
         }
         TransferStrategy strategy = strategy(request, 0);
+        StorageType source = request.sources().getFirst().storageType();
+        StorageType destination = request.destinations().getFirst().storageType();
         for (int i = 1; i < request.sources().size(); i++) {
-            if (strategy(request, i) != strategy) {
+            boolean alike = request.sources().get(i).storageType().equals(source)
+                    && request.destinations().get(i).storageType().equals(destination);
+            if (!alike && strategy(request, i) != strategy) {
                 throw new TransferException(TransferException.Kind.INCOMPATIBLE_TYPES, "Pair 0 of the request moves by "
                         + strategy + " and pair " + i + " by " + strategy(request, i) + "; split the request");
             }
@@ -168,16 +186,16 @@ public final class TransferDispatcher implements AutoCloseable {
     private static final class Pins implements AutoCloseable {
 
         private final TransferRequest request;
-        private final List<Pin> sources = new ArrayList<>();
-        private final List<Pin> destinations = new ArrayList<>();
+        private final PinList sources;
+        private final PinList destinations;
 
         Pins(TransferRequest request) {
             this.request = request;
+            this.sources = PinList.of(request.sources());
             try {
-                request.sources().forEach(block -> sources.add(block.pin()));
-                request.destinations().forEach(block -> destinations.add(block.pin()));
+                this.destinations = PinList.of(request.destinations());
             } catch (RuntimeException | Error e) {
-                close();
+                sources.close();
                 throw e;
             }
         }
@@ -188,8 +206,11 @@ public final class TransferDispatcher implements AutoCloseable {
 
         @Override
         public void close() {
-            sources.forEach(Pin::close);
-            destinations.forEach(Pin::close);
+            try {
+                sources.close();
+            } finally {
+                destinations.close();
+            }
         }
     }
 

@@ -1,15 +1,12 @@
 package io.kvbm.transfer;
 
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.Block;
 import io.kvbm.block.BlockHandle;
-import io.kvbm.block.BlockId;
 import io.kvbm.block.MutableBlock;
 import io.kvbm.error.TransferException;
 import io.kvbm.layout.BlockLayout;
@@ -17,7 +14,8 @@ import io.kvbm.layout.BlockLayout;
 /**
  * What a transfer moves: the content of each source into the destination at the same place of the list, for a range of
  * layers. Making a request checks only that the lists fit together; a {@link TransferDispatcher} checks everything else
- * before it moves a byte.
+ * before it moves a byte. A request that is executed again is pinned again, and its names and shapes are not
+ * compared again.
  */
 public final class TransferRequest {
 
@@ -27,6 +25,10 @@ public final class TransferRequest {
     private final List<MutableBlock> destinations;
     private final int firstLayer;
     private final int endLayer;
+
+    /** What was found valid stays so, as blocks change neither name nor layout; two threads may both find it. */
+    private boolean validNames;
+    private boolean validShapes;
 
     private TransferRequest(List<? extends BlockHandle> sources, List<MutableBlock> destinations, int firstLayer,
             int endLayer) {
@@ -81,19 +83,17 @@ public final class TransferRequest {
      * @throws TransferException {@code INVALID_REQUEST}
      */
     public void validateBlocks() {
-        Set<BlockId> targets = HashSet.newHashSet(destinations.size());
-        for (MutableBlock destination : destinations) {
-            if (!targets.add(destination.id())) {
-                throw new TransferException(TransferException.Kind.INVALID_REQUEST,
-                        "Block " + destination.id() + " is named twice as a destination; name every destination once");
-            }
+        if (validNames) {
+            return;
         }
+        Targets targets = new Targets(destinations);
         for (BlockHandle source : sources) {
-            if (targets.contains(source.id())) {
+            if (targets.contains(source)) {
                 throw new TransferException(TransferException.Kind.INVALID_REQUEST, "Block " + source.id()
                         + " is both a source and a destination; copy between different blocks");
             }
         }
+        validNames = true;
     }
 
     /**
@@ -103,6 +103,9 @@ public final class TransferRequest {
      * @throws TransferException {@code SHAPE_MISMATCH} or {@code INVALID_REQUEST}
      */
     public void validateShapes() {
+        if (validShapes) {
+            return;
+        }
         for (int i = 0; i < sources.size(); i++) {
             BlockLayout source = sources.get(i).layout();
             BlockLayout destination = destinations.get(i).layout();
@@ -121,6 +124,7 @@ public final class TransferRequest {
                     "Layers " + firstLayer + " to " + endLayer + " (exclusive) are asked for of blocks that have "
                             + sources.getFirst().layout().numLayers());
         }
+        validShapes = true;
     }
 
     /**
@@ -213,7 +217,7 @@ public final class TransferRequest {
                             "The memory of block " + range.block.id() + " overlaps that of block " + widest.block.id()
                                     + "; copy between different memory");
                 }
-                if (Long.compareUnsigned(range.end, widest.end) > 0 || widest.shared) {
+                if (Long.compareUnsigned(range.end, widest.end) > 0) {
                     widest = range;
                 }
             }

@@ -1,0 +1,95 @@
+package io.kvbm;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+import io.kvbm.block.Block;
+import io.kvbm.layout.DType;
+import io.kvbm.layout.LayoutType;
+import io.kvbm.pool.LeakDetection;
+import io.kvbm.storage.HostAllocator;
+
+/**
+ * A model of two layers whose K and V at a position are eight bytes each, a function of the tenant, all tokens up to
+ * the position, the layer, and which of both it is: as with a real one, nothing else decides.
+ */
+final class ToyModel {
+
+    static final int PAGE = 4;
+    private static final int LAYERS = 2;
+
+    private ToyModel() {}
+
+    static KvManagerModelConfig.Builder model(int pageSize) {
+        return KvManagerModelConfig.builder()
+                .numLayers(LAYERS)
+                .outerDim(2)
+                .pageSize(pageSize)
+                .innerDim(8)
+                .dtype(DType.U8);
+    }
+
+    static KvBlockManagerConfig.Builder config(int blocks, LayoutType layout) {
+        return KvBlockManagerConfig.builder()
+                .runtime(KvManagerRuntimeConfig.builder().workerId(1).build())
+                .model(model(PAGE).build())
+                .leakDetection(LeakDetection.FULL)
+                .hostLayout(KvManagerLayoutConfig.builder()
+                        .numBlocks(blocks)
+                        .layoutType(layout)
+                        .allocator(HostAllocator.create())
+                        .build());
+    }
+
+    /** Computes positions {@code from} (inclusive) to {@code to} (exclusive) into the sequence's blocks. */
+    static void compute(KvSequence sequence, String tenant, int from, int to) {
+        int page = sequence.blocks().isEmpty() ? 1 : sequence.blocks().getFirst().layout().pageSize();
+        long state = tenant.hashCode();
+        for (int position = 0; position < to; position++) {
+            state = next(state, sequence.token(position));
+            if (position < from) {
+                continue;
+            }
+            Block block = sequence.blocks().get(position / page);
+            for (int part = 0; part < LAYERS * 2; part++) {
+                block.segment(part / 2, part % 2)
+                        .set(ValueLayout.JAVA_LONG_UNALIGNED, position % page * 8L, value(state, part));
+            }
+        }
+    }
+
+    /** Computes what is missing up to a position and says so. */
+    static void computeTo(KvSequence sequence, String tenant, int to) {
+        compute(sequence, tenant, sequence.computedTokens(), to);
+        sequence.computed(to);
+    }
+
+    /** Fails unless the blocks hold what the model computes for the first {@code to} of these tokens. */
+    static void verify(KvSequence sequence, String tenant, List<Integer> tokens, int to) {
+        List<Block> blocks = sequence.blocks();
+        int page = blocks.isEmpty() ? 1 : blocks.getFirst().layout().pageSize();
+        long state = tenant.hashCode();
+        for (int position = 0; position < to; position++) {
+            state = next(state, tokens.get(position));
+            Block block = blocks.get(position / page);
+            for (int part = 0; part < LAYERS * 2; part++) {
+                MemorySegment region = block.segment(part / 2, part % 2);
+                long found = region.get(ValueLayout.JAVA_LONG_UNALIGNED, position % page * 8L);
+                if (found != value(state, part)) {
+                    throw new AssertionError("Wrong bytes at position " + position + " of " + to + ", part " + part
+                            + ", block " + block.id() + ", tenant '" + tenant + "', tokens " + tokens);
+                }
+            }
+        }
+    }
+
+    private static long next(long state, int token) {
+        long mixed = (state ^ token + 0x9E3779B97F4A7C15L) * 0xBF58476D1CE4E5B9L;
+        return mixed ^ mixed >>> 29;
+    }
+
+    private static long value(long state, int part) {
+        return (state + part) * 0x94D049BB133111EBL;
+    }
+}

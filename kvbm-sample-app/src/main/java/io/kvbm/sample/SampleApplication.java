@@ -1,0 +1,59 @@
+package io.kvbm.sample;
+
+import org.springframework.boot.SpringApplication;
+import org.springframework.boot.autoconfigure.SpringBootApplication;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.context.annotation.Bean;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.sample.engine.CompletionEngine;
+import io.kvbm.sample.model.Decoder;
+import io.kvbm.sample.model.ModelConfig;
+import io.kvbm.sample.model.ModelFiles;
+import io.kvbm.sample.model.TextTokenizer;
+import io.kvbm.token.ModelIdentity;
+
+/** An inference service that computes the K/V of every prefix once. */
+@SpringBootApplication(proxyBeanMethods = false)
+@EnableConfigurationProperties(SampleProperties.class)
+public class SampleApplication {
+
+    /** Starts the service. */
+    public static void main(String[] args) {
+        // DJL reports its use to its makers unless told not to
+        System.setProperty("OPT_OUT_TRACKING", "true");
+        SpringApplication.run(SampleApplication.class, args);
+    }
+
+    @Bean
+    ModelFiles modelFiles(SampleProperties properties) {
+        return new ModelFiles(properties.modelFolder());
+    }
+
+    @Bean
+    ModelConfig modelConfig(ModelFiles files) {
+        return files.config();
+    }
+
+    /** The model's geometry and name, from which the starter makes the block manager. */
+    @Bean
+    ModelIdentity modelIdentity(ModelConfig model, SampleProperties properties) {
+        return model.identity(properties.pageSize());
+    }
+
+    @Bean
+    Decoder decoder(ModelFiles files, ModelConfig model) {
+        return new Decoder(files, model);
+    }
+
+    @Bean
+    TextTokenizer textTokenizer(ModelFiles files) {
+        return new TextTokenizer(files);
+    }
+
+    @Bean
+    CompletionEngine completionEngine(KvBlockManager manager, Decoder decoder, TextTokenizer tokenizer,
+            SampleProperties properties) {
+        return new CompletionEngine(manager, decoder, tokenizer, properties.patience(), properties.parallelism());
+    }
+}

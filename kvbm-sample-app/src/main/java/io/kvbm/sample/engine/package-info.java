@@ -1,0 +1,5 @@
+/** Greedy generation over blocks of KV cache. */
+@NullMarked
+package io.kvbm.sample.engine;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** A completions service whose KV cache is managed by kvbm. */
+@NullMarked
+package io.kvbm.sample;
+
+import org.jspecify.annotations.NullMarked;

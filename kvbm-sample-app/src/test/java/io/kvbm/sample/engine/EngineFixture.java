@@ -1,0 +1,75 @@
+package io.kvbm.sample.engine;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+import org.springframework.core.io.ClassPathResource;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.KvBlockManagerConfig;
+import io.kvbm.KvManagerLayoutConfig;
+import io.kvbm.KvManagerModelConfig;
+import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.pool.LeakDetection;
+import io.kvbm.sample.model.Decoder;
+import io.kvbm.sample.model.ModelConfig;
+import io.kvbm.sample.model.ModelFiles;
+import io.kvbm.sample.model.TextTokenizer;
+import io.kvbm.storage.HostAllocator;
+
+/** The shipped model over a cache of chosen size. */
+final class EngineFixture implements AutoCloseable {
+
+    static final int PAGE = 16;
+
+    private static final List<String> WORDS = List.of("the", "file", "returns", "a", "list", "of", "names", "when",
+            "called", "with", "an", "object", "and", "str", "is", "not", "None", "raise", "an", "error", "if", "it",
+            "cannot", "open", "path", "given", "by", "module", "for", "each", "class", "def", "value", "key", "1",
+            "42");
+
+    final KvBlockManager manager;
+    final CompletionEngine engine;
+    private final Decoder decoder;
+    private final TextTokenizer tokenizer;
+
+    EngineFixture(int blocks) {
+        ModelFiles files = new ModelFiles(new ClassPathResource("model/"));
+        ModelConfig model = files.config();
+        this.manager = KvBlockManager.create(KvBlockManagerConfig.builder()
+                .runtime(KvManagerRuntimeConfig.builder().workerId(7).build())
+                .model(KvManagerModelConfig.of(model.identity(PAGE)))
+                .leakDetection(LeakDetection.FULL)
+                .hostLayout(KvManagerLayoutConfig.builder().numBlocks(blocks).allocator(HostAllocator.create()).build())
+                .build());
+        this.decoder = new Decoder(files, model);
+        this.tokenizer = new TextTokenizer(files);
+        this.engine = new CompletionEngine(manager, decoder, tokenizer, Duration.ofSeconds(60), 2);
+    }
+
+    /** The answer that a cache nobody else uses gives, so computed in full. */
+    Completion withoutReuse(String prompt, int maxTokens, String tenant) throws InterruptedException {
+        Completion answer = engine.complete(prompt, maxTokens, List.of(), tenant);
+        if (answer.cachedTokens() != 0) {
+            throw new AssertionError("Tenant " + tenant + " is not fresh");
+        }
+        return answer;
+    }
+
+    static String text(Random random, int words) {
+        List<String> text = new ArrayList<>(words);
+        for (int i = 0; i < words; i++) {
+            text.add(WORDS.get(random.nextInt(WORDS.size())));
+        }
+        return String.join(" ", text);
+    }
+
+    @Override
+    public void close() {
+        engine.close();
+        manager.close();
+        decoder.close();
+        tokenizer.close();
+    }
+}

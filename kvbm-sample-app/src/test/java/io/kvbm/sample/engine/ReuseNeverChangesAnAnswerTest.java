@@ -1,0 +1,131 @@
+package io.kvbm.sample.engine;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+import org.junit.jupiter.api.Test;
+
+import io.kvbm.pool.PoolStats;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/** The promise of the sample: a cached prefix gives the answer that computing it would give. */
+class ReuseNeverChangesAnAnswerTest {
+
+    private static final int PAIRS = 200;
+    private static final int ANSWER = 20;
+
+    private final long seed = Long.parseLong(
+            System.getenv().getOrDefault("KVBM_SEED", Long.toString(new Random().nextLong())));
+
+    @Test
+    void pairsOfPromptsThatShareAPrefix() throws Exception {
+        Random random = seeded("pairs");
+        int reused = 0;
+        try (EngineFixture fixture = new EngineFixture(4096)) {
+            for (int i = 0; i < PAIRS; i++) {
+                String prefix = EngineFixture.text(random, 10 + random.nextInt(60));
+                String first = prefix + " " + EngineFixture.text(random, 1 + random.nextInt(20));
+                String second = prefix + " " + EngineFixture.text(random, 1 + random.nextInt(20));
+                fixture.engine.complete(first, ANSWER, List.of(), "shared");
+                Completion warm = fixture.engine.complete(second, ANSWER, List.of(), "shared");
+                Completion cold = fixture.withoutReuse(second, ANSWER, "alone " + i);
+
+                assertThat(warm.text()).as("pair %d", i).isEqualTo(cold.text());
+                assertThat(warm.completionTokens()).isEqualTo(cold.completionTokens());
+                reused += warm.cachedTokens() > 0 ? 1 : 0;
+            }
+            assertNothingOpen(fixture);
+        }
+        assertThat(reused).as("pairs in which something was reused").isGreaterThan(PAIRS / 2);
+    }
+
+    @Test
+    void secondTurnsThatContainTheFirstAnswer() throws Exception {
+        Random random = seeded("turns");
+        try (EngineFixture fixture = new EngineFixture(4096)) {
+            for (int i = 0; i < 40; i++) {
+                String question = EngineFixture.text(random, 20 + random.nextInt(30));
+                Completion first = fixture.engine.complete(question, 40, List.of(), "shared");
+                String secondTurn = question + first.text() + " " + EngineFixture.text(random, 8);
+                Completion warm = fixture.engine.complete(secondTurn, ANSWER, List.of(), "shared");
+                Completion cold = fixture.withoutReuse(secondTurn, ANSWER, "alone " + i);
+
+                assertThat(warm.text()).as("turn %d", i).isEqualTo(cold.text());
+                assertThat(warm.cachedTokens()).as("cached of turn %d", i)
+                        .isGreaterThanOrEqualTo((first.promptTokens() - 4) / EngineFixture.PAGE * EngineFixture.PAGE);
+            }
+            assertNothingOpen(fixture);
+        }
+    }
+
+    @Test
+    void manyAtOnceInACacheThatHasToEvict() throws Exception {
+        Random random = seeded("concurrent");
+        List<String> prefixes = List.of(EngineFixture.text(random, 50), EngineFixture.text(random, 40),
+                EngineFixture.text(random, 30));
+        List<String> prompts = new ArrayList<>();
+        List<String> expected = new ArrayList<>();
+        try (EngineFixture reference = new EngineFixture(512)) {
+            for (int i = 0; i < 60; i++) {
+                String prompt = prefixes.get(random.nextInt(prefixes.size())) + " "
+                        + EngineFixture.text(random, 1 + random.nextInt(15));
+                prompts.add(prompt);
+                expected.add(reference.withoutReuse(prompt, ANSWER, "alone " + i).text());
+            }
+        }
+        try (EngineFixture small = new EngineFixture(24);
+                ExecutorService clients = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<Completion>> answers = new ArrayList<>();
+            for (int round = 0; round < 3; round++) {
+                for (String prompt : prompts) {
+                    answers.add(clients.submit(() -> small.engine.complete(prompt, ANSWER, List.of(), "shared")));
+                }
+            }
+            int cached = 0;
+            for (int i = 0; i < answers.size(); i++) {
+                Completion answer = answers.get(i).get();
+                assertThat(answer.text()).as("request %d", i).isEqualTo(expected.get(i % prompts.size()));
+                cached += answer.cachedTokens();
+            }
+            PoolStats stats = small.manager.host().orElseThrow().stats();
+            assertThat(cached).as("tokens reused").isPositive();
+            assertThat(stats.evictions()).as("evictions").isPositive();
+            assertNothingOpen(small);
+        }
+    }
+
+    /** Were the K/V of a cached prefix not used at all, or of no effect, the tests above would prove nothing. */
+    @Test
+    void aDamagedCacheChangesTheAnswer() throws Exception {
+        Random random = seeded("damage");
+        try (EngineFixture fixture = new EngineFixture(64)) {
+            String prompt = EngineFixture.text(random, 80);
+            String healthy = fixture.engine.complete(prompt, ANSWER, List.of(), "shared").text();
+            var memory = fixture.manager.host().orElseThrow().blocks().memory();
+            for (int block = 0; block < 64; block++) {
+                memory.block(block).fill((byte) 0x3f);
+            }
+            Completion damaged = fixture.engine.complete(prompt, ANSWER, List.of(), "shared");
+
+            assertThat(damaged.cachedTokens()).isPositive();
+            assertThat(damaged.text()).isNotEqualTo(healthy);
+        }
+    }
+
+    private static void assertNothingOpen(EngineFixture fixture) {
+        PoolStats stats = fixture.manager.host().orElseThrow().stats();
+        assertThat(stats.holders()).as("open handles").isZero();
+        assertThat(stats.leaked()).as("leaked handles").isZero();
+        assertThat(fixture.manager.stats().openSequences()).as("open sequences").isZero();
+    }
+
+    private Random seeded(String test) {
+        System.out.println("ReuseNeverChangesAnAnswerTest." + test + ": KVBM_SEED=" + seed);
+        return new Random(seed);
+    }
+}

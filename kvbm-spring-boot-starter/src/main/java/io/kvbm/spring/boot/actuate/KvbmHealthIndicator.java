@@ -1,0 +1,56 @@
+package io.kvbm.spring.boot.actuate;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+
+import org.springframework.boot.health.contributor.AbstractHealthIndicator;
+import org.springframework.boot.health.contributor.Health;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.pool.BlockPool;
+import io.kvbm.pool.PoolStats;
+
+/**
+ * Whether the cache can be used, from counters alone: down where no block has memory and none will get any, out of
+ * service from the moment the application stops, up otherwise.
+ */
+final class KvbmHealthIndicator extends AbstractHealthIndicator {
+
+    private final KvBlockManager manager;
+
+    KvbmHealthIndicator(KvBlockManager manager) {
+        super("The KV-cache block manager could not be asked");
+        this.manager = manager;
+    }
+
+    @Override
+    protected void doHealthCheck(Health.Builder builder) {
+        CompletableFuture<Void> ready = manager.ready().toCompletableFuture();
+        boolean anyUsable = manager.pools().isEmpty();
+        for (BlockPool pool : manager.pools()) {
+            PoolStats stats = pool.stats();
+            anyUsable |= stats.usable() > 0 || !ready.isDone();
+            builder.withDetail(pool.blocks().level().tier(), details(stats));
+        }
+        if (ready.isCompletedExceptionally()) {
+            builder.withDetail("memory", String.valueOf(ready.exceptionNow().getMessage()));
+        }
+        if (manager.isDraining()) {
+            builder.outOfService();
+        } else if (anyUsable) {
+            builder.up();
+        } else {
+            builder.down();
+        }
+    }
+
+    private static Map<String, Object> details(PoolStats stats) {
+        Map<String, Object> details = new LinkedHashMap<>();
+        details.put("total", stats.total());
+        details.put("usable", stats.usable());
+        details.put("available", stats.available());
+        details.put("held", stats.active() + stats.owned() + stats.unlisted());
+        return details;
+    }
+}

@@ -1,0 +1,123 @@
+package io.kvbm.spring.boot.autoconfigure;
+
+import java.security.SecureRandom;
+import java.time.Duration;
+
+import org.jspecify.annotations.Nullable;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.context.annotation.Bean;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.KvBlockManagerConfig;
+import io.kvbm.KvManagerLayoutConfig;
+import io.kvbm.KvManagerModelConfig;
+import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.storage.HostAllocator;
+import io.kvbm.token.ModelIdentity;
+
+/** Makes a {@link KvBlockManager} from the properties under {@code kvbm} and the application's own beans. */
+@AutoConfiguration
+@ConditionalOnBooleanProperty(name = "kvbm.enabled", matchIfMissing = true)
+@EnableConfigurationProperties(KvbmProperties.class)
+public final class KvbmAutoConfiguration {
+
+    private static final Duration LONGEST = Duration.ofDays(1);
+
+    @Bean
+    @ConditionalOnMissingBean({HostAllocator.class, KvBlockManagerConfig.class, KvBlockManager.class})
+    HostAllocator kvbmHostAllocator(KvbmProperties properties) {
+        return HostAllocator.builder()
+                .hugePages(properties.host().hugePages())
+                .shared(properties.host().shared())
+                .build();
+    }
+
+    @Bean
+    @ConditionalOnMissingBean({KvBlockManagerConfig.class, KvBlockManager.class})
+    KvBlockManagerConfig kvBlockManagerConfig(KvbmProperties properties, HostAllocator allocator,
+            ObjectProvider<ModelIdentity> identity, ObjectProvider<KvBlockManagerConfigCustomizer> customizers) {
+        KvManagerModelConfig model = new ModelGeometry(properties).resolve(identity.getIfAvailable());
+        KvBlockManagerConfig.Builder config = KvBlockManagerConfig.builder()
+                .runtime(KvManagerRuntimeConfig.builder().workerId(workerId(properties.workerId())).build())
+                .model(model)
+                .hostLayout(hostLayout(properties.host(), model, allocator))
+                .reusePolicy(properties.reuse())
+                .leakDetection(properties.leakDetection())
+                .eventCapacity(eventCapacity(properties.events().capacity()))
+                .transferTimeout(transferTimeout(properties.transfer().timeout()))
+                .checkTransferAddresses(properties.transfer().checkAddresses());
+        customizers.orderedStream().forEach(customizer -> customizer.customize(config));
+        return config.build();
+    }
+
+    @Bean
+    @ConditionalOnMissingBean
+    KvBlockManager kvBlockManager(KvBlockManagerConfig config) {
+        return new KvBlockManager(config);
+    }
+
+    @Bean
+    @ConditionalOnMissingBean
+    @ConditionalOnSingleCandidate(KvBlockManager.class)
+    KvbmLifecycle kvbmLifecycle(KvBlockManager manager, KvbmProperties properties) {
+        return new KvbmLifecycle(manager, drainTimeout(properties.shutdown().drainTimeout()));
+    }
+
+    private static KvManagerLayoutConfig hostLayout(KvbmProperties.Host host, KvManagerModelConfig model,
+            HostAllocator allocator) {
+        if (host.alignment() < 1 || Integer.bitCount(host.alignment()) != 1) {
+            throw new InvalidKvbmPropertyException("kvbm.host.alignment", "is " + host.alignment(),
+                    "Set a power of two, or 1 for none.");
+        }
+        return KvManagerLayoutConfig.builder()
+                .numBlocks(new HostSize(host, model).blocks())
+                .layoutType(host.layout())
+                .alignment(host.alignment())
+                .allocator(allocator)
+                .build();
+    }
+
+    private static int eventCapacity(int capacity) {
+        if (capacity < 1 || Integer.bitCount(capacity) != 1) {
+            throw new InvalidKvbmPropertyException("kvbm.events.capacity", "is " + capacity, "Set a power of two.");
+        }
+        return capacity;
+    }
+
+    private static Duration transferTimeout(Duration timeout) {
+        if (timeout.isNegative() || timeout.isZero() || timeout.compareTo(LONGEST) > 0) {
+            throw new InvalidKvbmPropertyException("kvbm.transfer.timeout", "is " + timeout,
+                    "Set more than nothing and at most a day.");
+        }
+        return timeout;
+    }
+
+    private static Duration drainTimeout(Duration timeout) {
+        if (timeout.isNegative() || timeout.compareTo(LONGEST) > 0) {
+            throw new InvalidKvbmPropertyException("kvbm.shutdown.drain-timeout", "is " + timeout,
+                    "Set 0s, to close without waiting, to a day.");
+        }
+        return timeout;
+    }
+
+    private static long workerId(@Nullable String configured) {
+        if (configured == null) {
+            long random = new SecureRandom().nextLong();
+            return random == 0 ? 1 : random;
+        }
+        try {
+            if (configured.matches("\\d+")) {
+                return Long.parseUnsignedLong(configured);
+            }
+        } catch (NumberFormatException _) {
+            // refused below
+        }
+        throw new InvalidKvbmPropertyException("kvbm.worker-id", "is '" + configured + "'",
+                "Set an unsigned 64-bit decimal number, different for every instance, or leave it out.");
+    }
+}

@@ -1,0 +1,127 @@
+package io.kvbm.spring.boot.autoconfigure;
+
+import java.time.Duration;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.context.SmartLifecycle;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.layout.BlockLayout;
+import io.kvbm.pool.BlockPool;
+
+/**
+ * Closes the block manager after the web server has answered its last request: refuses new sequences, waits for open
+ * ones, then lets the memory go.
+ */
+final class KvbmLifecycle implements SmartLifecycle {
+
+    /** Far enough below the web server's phases that its requests have ended before. */
+    static final int PHASE = DEFAULT_PHASE - 8192;
+
+    private static final Logger log = LoggerFactory.getLogger(KvbmLifecycle.class);
+
+    private final KvBlockManager manager;
+    private final Duration drainTimeout;
+    private final AtomicBoolean running = new AtomicBoolean();
+
+    KvbmLifecycle(KvBlockManager manager, Duration drainTimeout) {
+        this.manager = manager;
+        this.drainTimeout = drainTimeout;
+    }
+
+    @Override
+    public void start() {
+        if (running.compareAndSet(false, true)) {
+            log.info("KV cache of worker {}: {}", Long.toUnsignedString(manager.workerId()), describe());
+            manager.ready().whenComplete((_, failure) -> tellRefused(failure));
+        }
+    }
+
+    @Override
+    public void stop() {
+        if (running.compareAndSet(true, false)) {
+            try {
+                drain();
+            } finally {
+                manager.close();
+            }
+        }
+    }
+
+    @Override
+    public void stop(Runnable callback) {
+        Thread.ofPlatform().name("kvbm-stop").start(() -> {
+            try {
+                stop();
+            } finally {
+                callback.run();
+            }
+        });
+    }
+
+    @Override
+    public boolean isRunning() {
+        return running.get();
+    }
+
+    /** A pause keeps everything in memory for the next start, and a closed manager never starts again. */
+    @Override
+    public boolean isPauseable() {
+        return false;
+    }
+
+    @Override
+    public int getPhase() {
+        return PHASE;
+    }
+
+    private void drain() {
+        try {
+            if (!manager.drain(drainTimeout)) {
+                log.warn("Sequences open after {}: {}, handles and pins: {}; the cache refuses new requests and its"
+                        + " memory goes with the last of them", drainTimeout, manager.stats().openSequences(),
+                        manager.pools().stream().mapToLong(pool -> pool.stats().holders()).sum());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Closing while memory is being reserved ends that too, and is no failure. */
+    private void tellRefused(@Nullable Throwable failure) {
+        if (failure != null && !manager.isDraining()) {
+            Throwable cause = failure instanceof CompletionException && failure.getCause() != null
+                    ? failure.getCause()
+                    : failure;
+            for (BlockPool pool : manager.pools()) {
+                log.warn("Level {} has memory for {} of {} blocks and works with those: {}",
+                        pool.blocks().level().tier(), pool.stats().usable(), pool.totalBlocks(), cause.getMessage());
+            }
+        }
+    }
+
+    private String describe() {
+        StringBuilder text = new StringBuilder();
+        for (BlockPool pool : manager.pools()) {
+            BlockLayout layout = pool.blocks().memory().layout();
+            int storages = layout.storageCount();
+            text.append(pool.totalBlocks())
+                    .append(" blocks of ")
+                    .append(layout.pageSize())
+                    .append(" tokens and ")
+                    .append(layout.bytesPerBlock())
+                    .append(storages == 1 ? " bytes in " : " bytes in " + storages + " x ")
+                    .append(pool.blocks().memory().storages().getFirst())
+                    .append(", ");
+        }
+        return text.append("identity ")
+                .append(manager.model().identityKind())
+                .append(", fingerprint ")
+                .append(manager.fingerprint().toString(), 0, 16)
+                .toString();
+    }
+}

@@ -1,0 +1,92 @@
+package io.kvbm.spring.boot.autoconfigure;
+
+import java.time.Duration;
+
+import org.jspecify.annotations.Nullable;
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.util.unit.DataSize;
+
+import io.kvbm.layout.DType;
+import io.kvbm.layout.LayoutType;
+import io.kvbm.pool.LeakDetection;
+import io.kvbm.pool.ReusePolicy;
+import io.kvbm.token.HeadOrder;
+import io.kvbm.token.IdentityKind;
+
+/**
+ * Settings of the KV-cache block manager.
+ *
+ * @param enabled Whether to make a block manager.
+ * @param workerId Number of this instance among all workers, an unsigned 64-bit decimal. Random at each start unless set.
+ * @param identity How blocks are identified. XXH3 is for trusted input only.
+ * @param reuse Which block that nobody holds is reused first.
+ * @param leakDetection How many of the calls that open block handles have a leak net below them.
+ * @param model Model whose K/V is cached.
+ * @param host Host memory, level G2.
+ * @param events Log of what happens to blocks.
+ * @param transfer Copies between blocks.
+ * @param shutdown What happens when the application stops.
+ */
+@ConfigurationProperties("kvbm")
+public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable String workerId,
+        @Nullable IdentityKind identity, @DefaultValue("lineage") ReusePolicy reuse,
+        @DefaultValue("sampled") LeakDetection leakDetection, @DefaultValue Model model, @DefaultValue Host host,
+        @DefaultValue Events events, @DefaultValue Transfer transfer, @DefaultValue Shutdown shutdown) {
+
+    /**
+     * The model, unless the application supplies a {@link io.kvbm.token.ModelIdentity} bean.
+     *
+     * @param id Name of the model. Required as soon as blocks are shared with other instances.
+     * @param revision Revision of the weights. Goes with the name.
+     * @param adapter Name and revision of an adapter applied to the weights.
+     * @param dtype Element type of K and V.
+     * @param layers Transformer layers.
+     * @param outer Regions per layer, 2 for separate K and V and 1 for a single one.
+     * @param heads K/V heads that this instance holds.
+     * @param headDim Elements per head and token.
+     * @param headOrder Order of heads and tokens in a block.
+     * @param pageSize Tokens per block.
+     * @param rankLayout Part of the model that this instance holds, if it is split over several.
+     */
+    public record Model(@Nullable String id, @Nullable String revision, @Nullable String adapter,
+            @Nullable DType dtype, @Nullable Integer layers, @Nullable Integer outer, @Nullable Integer heads,
+            @Nullable Integer headDim, @Nullable HeadOrder headOrder, @Nullable Integer pageSize,
+            @Nullable String rankLayout) {}
+
+    /**
+     * The host level.
+     *
+     * @param blocks Number of blocks. Either this or the size is set.
+     * @param size Memory for blocks, rounded down to whole ones. Either this or the number of blocks is set.
+     * @param layout How blocks are laid out.
+     * @param alignment Bytes to which the start of every block is aligned, a power of two.
+     * @param hugePages Whether to use huge pages where the system has any.
+     * @param shared Whether other processes of the same user may read the memory.
+     */
+    public record Host(@Nullable Integer blocks, @Nullable DataSize size,
+            @DefaultValue("fully-contiguous") LayoutType layout, @DefaultValue("1") int alignment,
+            @DefaultValue("true") boolean hugePages, @DefaultValue("true") boolean shared) {}
+
+    /**
+     * The event log.
+     *
+     * @param capacity Number of events kept for slow listeners, a power of two.
+     */
+    public record Events(@DefaultValue("65536") int capacity) {}
+
+    /**
+     * Transfers.
+     *
+     * @param timeout Time within which a transfer has to be over.
+     * @param checkAddresses Whether to compare all addresses of every transfer, which is slow.
+     */
+    public record Transfer(@DefaultValue("30s") Duration timeout, @DefaultValue("false") boolean checkAddresses) {}
+
+    /**
+     * The end.
+     *
+     * @param drainTimeout Time to wait for open sequences and handles before the manager is closed all the same.
+     */
+    public record Shutdown(@DefaultValue("10s") Duration drainTimeout) {}
+}

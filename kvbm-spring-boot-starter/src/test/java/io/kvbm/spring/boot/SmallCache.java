@@ -1,0 +1,61 @@
+package io.kvbm.spring.boot;
+
+import java.util.stream.Stream;
+
+import io.kvbm.KvBlockManagerConfig;
+import io.kvbm.KvManagerLayoutConfig;
+import io.kvbm.KvManagerModelConfig;
+import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.storage.Storage;
+import io.kvbm.storage.StorageAllocator;
+import io.kvbm.token.ModelIdentity;
+
+/** A cache of 64 blocks of 4 tokens and 512 bytes, as properties and as a bean. */
+public final class SmallCache {
+
+    /** Bytes of a block: 2 layers, K and V, 4 tokens, 2 heads of 8 elements of 2 bytes. */
+    public static final int BLOCK_BYTES = 2 * 2 * 4 * 2 * 8 * 2;
+
+    /** Tokens of a block. */
+    public static final int PAGE_SIZE = 4;
+
+    private SmallCache() {}
+
+    /** The model's geometry and nothing else. */
+    public static String[] geometry() {
+        return new String[]{"kvbm.model.layers=2", "kvbm.model.heads=2", "kvbm.model.head-dim=8",
+            "kvbm.model.page-size=4"};
+    }
+
+    /** Everything that has to be set, and these. */
+    public static String[] properties(String... more) {
+        return Stream.of(geometry(), new String[]{"kvbm.host.blocks=64", "kvbm.worker-id=7"}, more)
+                .flatMap(Stream::of)
+                .toArray(String[]::new);
+    }
+
+    /** A model of the same geometry with a name. */
+    public static ModelIdentity identity() {
+        return ModelIdentity.builder()
+                .modelId("small")
+                .revision("r1")
+                .adapter("tuned@3")
+                .dtype("BF16")
+                .layers(2)
+                .outer(2)
+                .heads(2)
+                .headDim(8)
+                .pageSize(PAGE_SIZE)
+                .rankLayout("tp0of2")
+                .build();
+    }
+
+    /** A configuration of four blocks of that model in memory from this allocator. */
+    public static KvBlockManagerConfig config(StorageAllocator<? extends Storage> allocator) {
+        return KvBlockManagerConfig.builder()
+                .runtime(KvManagerRuntimeConfig.builder().workerId(7).build())
+                .model(KvManagerModelConfig.of(identity()))
+                .hostLayout(KvManagerLayoutConfig.builder().numBlocks(4).allocator(allocator).build())
+                .build();
+    }
+}

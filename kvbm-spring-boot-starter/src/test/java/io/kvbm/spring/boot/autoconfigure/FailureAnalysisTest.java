@@ -1,0 +1,206 @@
+package io.kvbm.spring.boot.autoconfigure;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.boot.SpringApplication;
+import org.springframework.boot.WebApplicationType;
+import org.springframework.boot.autoconfigure.AutoConfigurations;
+import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
+import org.springframework.boot.convert.ApplicationConversionService;
+import org.springframework.boot.diagnostics.FailureAnalysis;
+import org.springframework.boot.diagnostics.FailureAnalyzer;
+import org.springframework.boot.test.context.runner.ApplicationContextRunner;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
+import org.springframework.core.io.support.SpringFactoriesLoader;
+
+import io.kvbm.error.PoolException;
+import io.kvbm.spring.boot.SmallCache;
+import io.kvbm.token.ModelIdentity;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+@ExtendWith(OutputCaptureExtension.class)
+class FailureAnalysisTest {
+
+    private final ApplicationContextRunner runner = new ApplicationContextRunner()
+            .withInitializer(context -> context.getBeanFactory()
+                    .setConversionService(ApplicationConversionService.getSharedInstance()))
+            .withConfiguration(AutoConfigurations.of(KvbmAutoConfiguration.class));
+
+    @ParameterizedTest
+    @ValueSource(strings = {"layers", "heads", "head-dim", "page-size"})
+    void missingGeometryIsNamed(String property) {
+        String[] rest = Arrays.stream(SmallCache.properties())
+                .filter(p -> !p.startsWith("kvbm.model." + property + "="))
+                .toArray(String[]::new);
+        FailureAnalysis analysis = analysed(runner.withPropertyValues(rest));
+        assertThat(analysis.getDescription()).contains("kvbm.model." + property + " is not set");
+        assertThat(analysis.getAction()).contains("model's configuration", "ModelIdentity", "kvbm.enabled=false");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"kvbm.model.id=m, kvbm.model.revision", "kvbm.model.revision=r, kvbm.model.id"})
+    void aNameAndARevisionGoTogether(String given, String missing) {
+        FailureAnalysis analysis = analysed(with(given));
+        assertThat(analysis.getDescription()).contains(missing + " is not set");
+        assertThat(analysis.getAction()).contains("kvbm.model.id and kvbm.model.revision together");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"kvbm.model.adapter=a", "kvbm.model.head-order=NHD", "kvbm.model.rank-layout=tp0of2"})
+    void whatGoesIntoTheFingerprintNeedsANamedModel(String given) {
+        FailureAnalysis analysis = analysed(with(given));
+        assertThat(analysis.getDescription()).contains(given.substring(0, given.indexOf('=')));
+        assertThat(analysis.getAction()).contains("kvbm.model.id and kvbm.model.revision");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"kvbm.model.id", "kvbm.model.revision"})
+    void aBlankNameIsNamed(String property) {
+        FailureAnalysis analysis = analysed(with("kvbm.model.id=m", "kvbm.model.revision=r", property + "= "));
+        assertThat(analysis.getDescription()).contains(property);
+    }
+
+    @Test
+    void bothSizesAreRefused() {
+        FailureAnalysis analysis = analysed(with("kvbm.host.size=1MB"));
+        assertThat(analysis.getDescription()).contains("kvbm.host.blocks is 64", "kvbm.host.size");
+        assertThat(analysis.getAction()).contains("exactly one");
+    }
+
+    @Test
+    void noSizeIsRefused() {
+        FailureAnalysis analysis = analysed(runner.withPropertyValues(SmallCache.geometry()));
+        assertThat(analysis.getDescription()).contains("kvbm.host.size is not set");
+        assertThat(analysis.getAction()).contains("exactly one", "kvbm.host.blocks");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"511B", "0B", "-1GB"})
+    void aSizeBelowOneBlockIsRefused(String size) {
+        FailureAnalysis analysis = analysed(
+                runner.withPropertyValues(SmallCache.geometry()).withPropertyValues("kvbm.host.size=" + size));
+        assertThat(analysis.getDescription()).contains("kvbm.host.size", "512 bytes of one block");
+        assertThat(analysis.getAction()).contains("at least one block");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"kvbm.host.alignment, 0", "kvbm.host.alignment, -8", "kvbm.host.alignment, 4095",
+        "kvbm.host.alignment, -2147483648", "kvbm.events.capacity, 0", "kvbm.events.capacity, 1000",
+        "kvbm.events.capacity, -2147483648", "kvbm.host.blocks, 0", "kvbm.host.blocks, -1",
+        "kvbm.host.blocks, 268435457", "kvbm.model.layers, 0", "kvbm.model.layers, -1", "kvbm.model.outer, 0",
+        "kvbm.model.heads, 0", "kvbm.model.head-dim, 0", "kvbm.model.page-size, 0",
+        "kvbm.model.heads, 2147483647", "kvbm.transfer.timeout, 0s", "kvbm.transfer.timeout, -1s",
+        "kvbm.transfer.timeout, 365000d", "kvbm.shutdown.drain-timeout, -1s",
+        "kvbm.shutdown.drain-timeout, 365000d", "kvbm.worker-id, -1", "kvbm.worker-id, 18446744073709551616",
+        "kvbm.worker-id, 0x10", "kvbm.worker-id, one", "kvbm.worker-id, +1", "kvbm.worker-id, ''"})
+    void aValueOutOfRangeIsNamed(String property, String value) {
+        FailureAnalysis analysis = analysed(with(property + "=" + value));
+        assertThat(analysis.getDescription()).contains(property);
+        assertThat(analysis.getCause()).isInstanceOf(InvalidKvbmPropertyException.class);
+        assertThat(((InvalidKvbmPropertyException) analysis.getCause()).property()).isEqualTo(property);
+        assertThat(analysis.getAction()).isNotBlank();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"kvbm.model.page-size=2147483647", "kvbm.host.alignment=1073741824"})
+    void moreMemoryThanThereIsIsRefused(String property) {
+        FailureAnalysis analysis = analysed(with("kvbm.model.layers=1000", "kvbm.host.blocks=100000", property));
+        assertThat(analysis.getDescription()).contains("bytes");
+        assertThat(analysis.getAction()).contains("kvbm.host.blocks");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"4000GB", "8000000TB"})
+    void aSizeAboveTheMachinesMemoryIsRefusedAtOnce(String size) {
+        FailureAnalysis analysis = analysed(runner.withPropertyValues("kvbm.model.layers=32", "kvbm.model.heads=8",
+                "kvbm.model.head-dim=128", "kvbm.model.page-size=16", "kvbm.host.size=" + size));
+        assertThat(analysis.getDescription()).containsPattern("\\d+ (bytes|blocks)");
+        assertThat(analysis.getDescription() + analysis.getAction()).contains("kvbm.host.size");
+    }
+
+    @Test
+    void anElementTypeThatIsNoneOfOursIsNamed() {
+        ModelIdentity strange = ModelIdentity.builder()
+                .modelId("m")
+                .revision("r")
+                .dtype("FP3")
+                .layers(1)
+                .heads(1)
+                .headDim(1)
+                .pageSize(1)
+                .build();
+        FailureAnalysis analysis = analysed(
+                runner.withPropertyValues("kvbm.host.blocks=1").withBean(ModelIdentity.class, () -> strange));
+        assertThat(analysis.getDescription()).contains("FP3");
+        assertThat(analysis.getAction()).contains("ModelIdentity");
+    }
+
+    @Test
+    void whatACustomizerBreaksIsAnalysed() {
+        FailureAnalysis analysis = analysed(with().withBean(KvBlockManagerConfigCustomizer.class,
+                () -> config -> config.eventCapacity(3)));
+        assertThat(analysis.getDescription()).contains("event log", "3");
+    }
+
+    @Test
+    void aFailureOfTheApplicationsUseOfTheCacheIsNotOurs() {
+        assertThat(analyse(new IllegalStateException("runner",
+                new PoolException(PoolException.Kind.NOT_ENOUGH_BLOCKS, "9 blocks were asked for")))).isNull();
+    }
+
+    @Test
+    void bootPrintsDescriptionAndAction(CapturedOutput output) {
+        SpringApplication application = new SpringApplication(Application.class);
+        application.setWebApplicationType(WebApplicationType.NONE);
+        Throwable failure = catchThrowable(
+                () -> application.run("--kvbm.model.layers=2", "--kvbm.host.blocks=4").close());
+        assertThat(failure).isNotNull();
+        assertThat(output).contains("APPLICATION FAILED TO START",
+                "The KV-cache block manager cannot be made: kvbm.model.heads is not set.", "Action:",
+                "supply a ModelIdentity bean");
+    }
+
+    private ApplicationContextRunner with(String... properties) {
+        return runner.withPropertyValues(SmallCache.properties(properties));
+    }
+
+    private static FailureAnalysis analysed(ApplicationContextRunner runner) {
+        FailureAnalysis[] analysis = new FailureAnalysis[1];
+        runner.run(context -> {
+            assertThat(context).hasFailed();
+            FailureAnalysis found = analyse(Objects.requireNonNull(context.getStartupFailure()));
+            assertThat(found).as("analysis of %s", context.getStartupFailure()).isNotNull();
+            analysis[0] = Objects.requireNonNull(found);
+        });
+        return analysis[0];
+    }
+
+    private static @Nullable FailureAnalysis analyse(Throwable failure) {
+        List<FailureAnalyzer> ours = SpringFactoriesLoader.forDefaultResourceLocation()
+                .load(FailureAnalyzer.class,
+                        SpringFactoriesLoader.FailureHandler.handleMessage((_, _) -> {}))
+                .stream()
+                .filter(analyzer -> analyzer.getClass().getName().startsWith("io.kvbm."))
+                .toList();
+        assertThat(ours).hasSize(2);
+        return ours.stream()
+                .map(analyzer -> analyzer.analyze(failure))
+                .filter(Objects::nonNull)
+                .findFirst()
+                .orElse(null);
+    }
+
+    @ImportAutoConfiguration(KvbmAutoConfiguration.class)
+    static class Application {}
+}

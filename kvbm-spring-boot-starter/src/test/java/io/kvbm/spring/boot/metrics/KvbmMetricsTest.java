@@ -1,0 +1,170 @@
+package io.kvbm.spring.boot.metrics;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+
+import io.micrometer.core.instrument.Meter;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.springframework.boot.autoconfigure.AutoConfigurations;
+import org.springframework.boot.micrometer.metrics.autoconfigure.MetricsAutoConfiguration;
+import org.springframework.boot.test.context.runner.ApplicationContextRunner;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.KvSequence;
+import io.kvbm.error.PoolException;
+import io.kvbm.event.EventListener;
+import io.kvbm.event.EventLog;
+import io.kvbm.event.KvEvent;
+import io.kvbm.spring.boot.SmallCache;
+import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
+import io.kvbm.storage.HostAllocator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+@ExtendWith(OutputCaptureExtension.class)
+class KvbmMetricsTest {
+
+    @Test
+    void bootBindsThemToTheApplicationsRegistry() {
+        new ApplicationContextRunner()
+                .withConfiguration(AutoConfigurations.of(KvbmAutoConfiguration.class, MetricsAutoConfiguration.class,
+                        KvbmMetricsAutoConfiguration.class))
+                .withBean(SimpleMeterRegistry.class)
+                .withPropertyValues(SmallCache.properties())
+                .run(context -> assertThat(context.getBean(MeterRegistry.class)
+                        .get("kvbm.blocks.configured")
+                        .tag("tier", "host")
+                        .gauge()
+                        .value()).isEqualTo(64));
+    }
+
+    @Test
+    void aSequenceMovesTheCountersItShould() {
+        try (KvBlockManager manager = new KvBlockManager(SmallCache.config(HostAllocator.create()))) {
+            SimpleMeterRegistry registry = bound(manager);
+            int[] prompt = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+            try (KvSequence first = manager.open(prompt, "")) {
+                first.computed(prompt.length);
+                assertThat(blocks(registry)).containsExactly(1, 0, 2, 1, 0);
+                assertThat(value(registry, "kvbm.handles")).isEqualTo(3);
+                assertThat(value(registry, "kvbm.sequences.open")).isEqualTo(1);
+            }
+            assertThat(blocks(registry)).containsExactly(2, 2, 0, 0, 0);
+            manager.open(prompt, "").close();
+            assertThat(value(registry, "kvbm.sequences.opened")).isEqualTo(2);
+            assertThat(value(registry, "kvbm.sequences.open")).isZero();
+            assertThat(value(registry, "kvbm.sequences.leaked")).isZero();
+            assertThat(value(registry, "kvbm.tokens.requested")).isEqualTo(18);
+            assertThat(value(registry, "kvbm.tokens.reused")).isEqualTo(8);
+            assertThat(value(registry, "kvbm.match.hashes.requested")).isEqualTo(4);
+            assertThat(value(registry, "kvbm.match.blocks.returned")).isEqualTo(2);
+            assertThat(value(registry, "kvbm.allocations")).isEqualTo(4);
+            assertThat(value(registry, "kvbm.allocations.from.reset")).isEqualTo(4);
+            assertThat(value(registry, "kvbm.registrations")).isEqualTo(2);
+            assertThat(value(registry, "kvbm.registration.dedup")).isZero();
+            assertThat(value(registry, "kvbm.events")).isZero();
+            assertThat(value(registry, "kvbm.evictions")).isZero();
+            assertThat(value(registry, "kvbm.blocks.usable")).isEqualTo(4);
+            assertThat(value(registry, "kvbm.blocks.configured")).isEqualTo(4);
+            assertThat(value(registry, "kvbm.waiters")).isZero();
+            assertThat(value(registry, "kvbm.transfers.inflight")).isZero();
+        }
+    }
+
+    @Test
+    void evictionsAndRefusalsAreCounted() {
+        try (KvBlockManager manager = new KvBlockManager(SmallCache.config(HostAllocator.create()))) {
+            SimpleMeterRegistry registry = bound(manager);
+            try (KvSequence first = manager.open(new int[]{1, 2, 3, 4, 5, 6, 7, 8}, "")) {
+                first.computed(8);
+            }
+            try (KvSequence _ = manager.open(new int[]{9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}, "")) {
+                assertThatThrownBy(() -> manager.open(new int[]{8, 8, 8, 8, 8, 8, 8, 8}, ""))
+                        .isInstanceOf(PoolException.class);
+            }
+            assertThat(value(registry, "kvbm.evictions")).isEqualTo(1);
+            assertThat(value(registry, "kvbm.allocation.failures")).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void prometheusTakesThemAllInAtMostSixtySeries(CapturedOutput output) {
+        try (KvBlockManager manager = new KvBlockManager(SmallCache.config(HostAllocator.create()))) {
+            List<String> refused = new ArrayList<>();
+            PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+            registry.config().onMeterRegistrationFailed((id, reason) -> refused.add(id + ": " + reason));
+            new KvbmMetrics(manager).bindTo(registry);
+            assertThat(refused).isEmpty();
+            List<String> series = registry.scrape().lines().filter(line -> line.startsWith("kvbm_")).toList();
+            assertThat(series).hasSizeBetween(20, 60)
+                    .contains("kvbm_blocks{state=\"free\",tier=\"host\"} 4.0", "kvbm_tokens_reused_total 0.0",
+                            "kvbm_events_total 0.0", "kvbm_blocks_configured{tier=\"host\"} 4.0")
+                    .hasSize(registry.getMeters().size());
+            assertThat(output).doesNotContain("WARN");
+        }
+    }
+
+    @Test
+    void eventsAreCountedOnlyWhileSomebodyListens() {
+        try (KvBlockManager manager = new KvBlockManager(SmallCache.config(HostAllocator.create()));
+                EventLog.Subscription _ = manager.events().subscribe("test", new Listener())) {
+            SimpleMeterRegistry registry = bound(manager);
+            try (KvSequence sequence = manager.open(new int[]{1, 2, 3, 4}, "")) {
+                sequence.computed(4);
+            }
+            assertThat(value(registry, "kvbm.events")).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void everyMeterHasADescription() {
+        try (KvBlockManager manager = new KvBlockManager(SmallCache.config(HostAllocator.create()))) {
+            assertThat(bound(manager).getMeters()).hasSizeGreaterThan(20)
+                    .extracting(Meter::getId)
+                    .allSatisfy(id -> assertThat(id.getDescription()).as(id.getName()).isNotBlank());
+        }
+    }
+
+    @Test
+    void aScrapeAfterTheManagerIsClosedStillAnswers() {
+        KvBlockManager manager = new KvBlockManager(SmallCache.config(HostAllocator.create()));
+        SimpleMeterRegistry registry = bound(manager);
+        manager.close();
+        assertThat(registry.getMeters()).allSatisfy(meter -> meter.measure()
+                .forEach(measurement -> assertThat(measurement.getValue()).isFinite()));
+    }
+
+    private static SimpleMeterRegistry bound(KvBlockManager manager) {
+        SimpleMeterRegistry registry = new SimpleMeterRegistry();
+        new KvbmMetrics(manager).bindTo(registry);
+        return registry;
+    }
+
+    private static List<Integer> blocks(MeterRegistry registry) {
+        return Stream.of("free", "inactive", "active", "mutable", "unlisted")
+                .map(state -> (int) registry.get("kvbm.blocks").tags("tier", "host", "state", state).gauge().value())
+                .toList();
+    }
+
+    private static double value(MeterRegistry registry, String name) {
+        return registry.get(name).meter().measure().iterator().next().getValue();
+    }
+
+    private static final class Listener implements EventListener {
+
+        @Override
+        public void onEvents(long firstSequence, List<KvEvent> events) {}
+
+        @Override
+        public void onGap(long expected, long next) {}
+    }
+}
