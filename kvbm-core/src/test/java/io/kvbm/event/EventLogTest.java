@@ -8,6 +8,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.atomic.AtomicLong;
 
 import org.junit.jupiter.api.Test;
@@ -250,7 +251,7 @@ class EventLogTest {
             Thread publisher = Thread.ofPlatform().start(() -> {
                 while (!done.get()) {
                     publish(log, 10);
-                    Thread.onSpinWait();
+                    LockSupport.parkNanos(50_000);
                 }
             });
             for (int round = 0; round < 300; round++) {

@@ -190,6 +190,7 @@ class WaitingAllocationTest {
         Caller small = new Caller(pool, 1, 1, LONG);
         now.addAndGet(Duration.ofMillis(6).toNanos());
         small.awaitServed();
+        big.thread.join();
         assertThat(big.failure.get()).isInstanceOf(PoolException.class);
         small.close();
         one.close();
