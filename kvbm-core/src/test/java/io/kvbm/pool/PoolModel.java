@@ -68,7 +68,8 @@ final class PoolModel {
         int priority;
         long returned;
         long generation;
-        @Nullable Registration name;
+        @Nullable
+        Registration name;
 
         Slot(int index) {
             this.index = index;
