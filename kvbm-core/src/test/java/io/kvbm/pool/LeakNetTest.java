@@ -1,6 +1,5 @@
 package io.kvbm.pool;
 
-import java.lang.ref.Reference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;

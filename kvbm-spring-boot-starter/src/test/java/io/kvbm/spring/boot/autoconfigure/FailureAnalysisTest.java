@@ -150,7 +150,7 @@ class FailureAnalysisTest {
     void whatACustomizerBreaksIsAnalysed() {
         FailureAnalysis analysis = analysed(with().withBean(KvBlockManagerConfigCustomizer.class,
                 () -> config -> config.eventCapacity(3)));
-        assertThat(analysis.getDescription()).contains("event log", "3");
+        assertThat(analysis.getDescription()).contains("eventCapacity is 3");
     }
 
     @Test
