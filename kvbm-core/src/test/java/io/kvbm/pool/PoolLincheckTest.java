@@ -35,8 +35,8 @@ class PoolLincheckTest {
                 .actorsPerThread(3)
                 .actorsBefore(1)
                 .actorsAfter(2)
-                .iterations(RandomCase.cases(6))
-                .invocationsPerIteration(60)
+                .iterations(RandomCase.cases(5))
+                .invocationsPerIteration(50)
                 .check(Operations.class);
     }
 

@@ -140,7 +140,9 @@ final class PoolModel {
     }
 
     private boolean hasChild(Slot parent, Predicate<Slot> kind) {
-        return table.values().stream().anyMatch(slot -> slot.named().parent() == parent.name && kind.test(slot));
+        return table.values()
+                .stream()
+                .anyMatch(slot -> parent.named().equals(slot.named().parent()) && kind.test(slot));
     }
 
     private void unregister(Slot slot, SlotState next) {

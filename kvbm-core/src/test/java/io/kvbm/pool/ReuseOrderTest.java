@@ -2,8 +2,10 @@ package io.kvbm.pool;
 
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -62,13 +64,13 @@ class ReuseOrderTest {
         Random random = RandomCase.random("ReuseOrderTest.heapStaysInOrder");
         SlotTable slots = new SlotTable(100, IdentityKind.XXH3);
         PriorityOrder order = new PriorityOrder(slots);
-        List<Integer> model = new ArrayList<>();
+        Set<Integer> model = new HashSet<>();
         Comparator<Integer> first = Comparator.comparing(slots::metadata);
         for (int step = 0; step < 20_000; step++) {
             int slot = random.nextInt(100);
             if (model.contains(slot)) {
                 order.active(slot);
-                model.remove((Integer) slot);
+                model.remove(slot);
             } else if (random.nextInt(3) > 0) {
                 name(slots, slot, random.nextInt(3), step);
                 order.inactive(slot);
@@ -76,7 +78,7 @@ class ReuseOrderTest {
             } else {
                 int expected = model.stream().min(first).orElse(ReuseOrder.NONE);
                 assertThat(order.evict()).isEqualTo(expected);
-                model.remove((Integer) expected);
+                model.remove(expected);
             }
         }
     }
