@@ -10,6 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.LongStream;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -89,6 +90,48 @@ class EventLogTest {
             assertThat(recorder.sequences).containsExactly(0L, 93L, 94L, 95L, 96L, 97L, 98L, 99L, 100L);
             assertThat(recorder.numbers).isEqualTo(recorder.sequences);
             assertThat(subscription.missed()).isEqualTo(92);
+        }
+    }
+
+    @Test
+    void eventsThatNameTooManyBlocksTogetherDropTheOldest() throws InterruptedException {
+        try (EventLog log = new EventLog(1024)) {
+            Recorder recorder = new Recorder();
+            Subscription subscription = log.subscribe("slow", recorder);
+            recorder.gate.drainPermits();
+            publish(log, 1);
+            await().until(() -> recorder.gate.hasQueuedThreads());
+            List<Long> many = LongStream.range(0, EventLog.MAX_BLOCKS / 4).boxed().toList();
+            for (int i = 0; i < 10; i++) {
+                log.publish(new Removed(CacheLevel.G2, many));
+            }
+            recorder.gate.release(1000);
+            assertThat(subscription.awaitDelivered(LONG)).isTrue();
+            assertThat(recorder.gaps).containsExactly(List.of(1L, 7L));
+            assertThat(recorder.sequences).containsExactly(0L, 7L, 8L, 9L, 10L);
+            recorder.gate.drainPermits();
+            // one event is kept whatever it names
+            log.publish(new Removed(CacheLevel.G2,
+                    LongStream.range(0, EventLog.MAX_BLOCKS + 1L).boxed().toList()));
+            recorder.gate.release(1000);
+            assertThat(subscription.awaitDelivered(LONG)).isTrue();
+            assertThat(recorder.sequences).endsWith(11L);
+            assertThat(recorder.gaps).hasSize(1);
+        }
+    }
+
+    @Test
+    void eventsThatAllListenersHaveTakenDoNotCountForTheNext() throws InterruptedException {
+        try (EventLog log = new EventLog(8)) {
+            Recorder fast = new Recorder();
+            Subscription subscription = log.subscribe("fast", fast);
+            List<Long> many = LongStream.range(0, EventLog.MAX_BLOCKS / 2).boxed().toList();
+            for (int i = 0; i < 20; i++) {
+                log.publish(new Removed(CacheLevel.G2, many));
+                assertThat(subscription.awaitDelivered(LONG)).isTrue();
+            }
+            assertThat(fast.gaps).isEmpty();
+            assertThat(fast.sequences).hasSize(20);
         }
     }
 

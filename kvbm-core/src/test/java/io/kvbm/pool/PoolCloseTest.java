@@ -17,6 +17,7 @@ import io.kvbm.block.BlockList;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
 import io.kvbm.block.Pin;
+import io.kvbm.block.PinList;
 import io.kvbm.error.ClosedException;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.layout.LayoutType;
@@ -192,6 +193,40 @@ class PoolCloseTest {
         assertThat(thrown.get()).isInstanceOf(ClosedException.class);
         assertThat(next.metadata().priority()).isZero();
         next.close();
+    }
+
+    @Test
+    void pinsOfSeveralPoolsAreTakenAndEndedTogether() {
+        BlockPool pool = subject.pool(3);
+        BlockPool other = subject.pool(3);
+        BlockList<MutableBlock> a = pool.allocateBlocks(2);
+        BlockList<MutableBlock> b = other.allocateBlocks(1);
+        List<MutableBlock> mixed = List.of(a.get(0), b.get(0), a.get(1), a.get(1));
+        PinList pins = PinList.of(mixed);
+        assertThat(pins).extracting(Pin::id).isEqualTo(mixed.stream().map(MutableBlock::id).toList());
+        a.close();
+        b.close();
+        pins.get(3).close();
+        pool.close();
+        assertThat(pool.stats().holders()).isEqualTo(2);
+        assertThat(other.stats().holders()).isEqualTo(1);
+        pins.close();
+        pins.close();
+        assertThat(pool.stats().holders()).isZero();
+        assertThat(other.availableBlocks()).isEqualTo(3);
+        assertThat(PinList.of(List.of())).isEmpty();
+    }
+
+    @Test
+    void listWithAClosedBlockPinsNone() {
+        BlockPool pool = subject.pool(3);
+        BlockPool other = subject.pool(3);
+        try (BlockList<MutableBlock> a = pool.allocateBlocks(2); BlockList<MutableBlock> b = other.allocateBlocks(2)) {
+            b.get(1).close();
+            assertClosed(() -> PinList.of(List.of(a.get(0), a.get(1), b.get(0), b.get(1))));
+            assertThat(pool.stats().holders()).isEqualTo(2);
+            assertThat(other.stats().holders()).isEqualTo(1);
+        }
     }
 
     @Test

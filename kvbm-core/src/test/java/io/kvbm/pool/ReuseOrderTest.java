@@ -1,7 +1,11 @@
 package io.kvbm.pool;
 
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Random;
+import java.util.Set;
 
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -10,6 +14,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
+import io.kvbm.testing.RandomCase;
 import io.kvbm.token.IdentityKind;
 import io.kvbm.token.TokenBlock;
 import io.kvbm.token.Tokens;
@@ -52,6 +57,30 @@ class ReuseOrderTest {
             order.inactive(slot);
         }
         assertThat(List.of(order.evict(), order.evict(), order.evict(), order.evict())).containsExactly(4, 3, 1, 0);
+    }
+
+    @Test
+    void heapStaysInOrderWhateverLeavesIt() {
+        Random random = RandomCase.random("ReuseOrderTest.heapStaysInOrder");
+        SlotTable slots = new SlotTable(100, IdentityKind.XXH3);
+        PriorityOrder order = new PriorityOrder(slots);
+        Set<Integer> model = new HashSet<>();
+        Comparator<Integer> first = Comparator.comparing(slots::metadata);
+        for (int step = 0; step < 20_000; step++) {
+            int slot = random.nextInt(100);
+            if (model.contains(slot)) {
+                order.active(slot);
+                model.remove(slot);
+            } else if (random.nextInt(3) > 0) {
+                name(slots, slot, random.nextInt(3), step);
+                order.inactive(slot);
+                model.add(slot);
+            } else {
+                int expected = model.stream().min(first).orElse(ReuseOrder.NONE);
+                assertThat(order.evict()).isEqualTo(expected);
+                model.remove(expected);
+            }
+        }
     }
 
     private static void name(SlotTable slots, int slot, int priority, long returned) {
