@@ -35,7 +35,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 class PoolStressTest {
 
     private static final int BLOCKS = 24;
-    private static final int CHAINS = 6;
+    private static final int CHAINS = 12;
     private static final int LENGTH = 4;
 
     @RegisterExtension
