@@ -36,11 +36,20 @@ public final class HostStorage implements Storage {
         this.file = file;
         this.reservation = reservation;
         if (background) {
-            this.reserver = Thread.ofPlatform().name("kvbm-reserve").daemon().start(reservation::run);
+            this.reserver = Thread.ofPlatform()
+                    .name("kvbm-reserve")
+                    .daemon()
+                    .start(() -> reserveBehindOthers(reservation));
         } else {
             this.reserver = null;
             reservation.run();
         }
+    }
+
+    /** An application that starts needs the processors more than memory that it will use later. */
+    private static void reserveBehindOthers(Reservation reservation) {
+        Libc.find().ifPresent(Libc::yieldToOthers);
+        reservation.run();
     }
 
     @Override

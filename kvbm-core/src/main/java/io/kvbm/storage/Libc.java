@@ -41,6 +41,9 @@ final class Libc {
     private static final int F_ADD_SEALS = 1033;
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_SHARED = 1;
+    private static final int PRIO_PROCESS = 0;
+    private static final int CALLING_THREAD = 0;
+    private static final int LOWEST_PRIORITY = 19;
 
     private static final Logger log = LoggerFactory.getLogger(Libc.class);
 
@@ -59,6 +62,7 @@ final class Libc {
     private final MethodHandle madvise;
     private final MethodHandle fallocate;
     private final MethodHandle close;
+    private final MethodHandle setpriority;
 
     private Libc() {
         Linker linker = Linker.nativeLinker();
@@ -80,6 +84,8 @@ final class Libc {
         this.fallocate = linker.downcallHandle(library.findOrThrow("fallocate"), FunctionDescriptor.of(i, i, i, l, l),
                 errno);
         this.close = linker.downcallHandle(library.findOrThrow("close"), FunctionDescriptor.of(i, i), errno);
+        this.setpriority = linker.downcallHandle(library.findOrThrow("setpriority"), FunctionDescriptor.of(i, i, i, i),
+                errno);
     }
 
     /** The library, or nothing with one line in the log where it cannot be used. */
@@ -178,6 +184,17 @@ final class Libc {
             return result((int) close.invokeExact(capture, fd), capture);
         } catch (Throwable e) {
             throw unexpected("close", e);
+        }
+    }
+
+    /** Lets every other thread go before the calling one; Linux keeps a priority per thread. */
+    Result yieldToOthers() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment capture = arena.allocate(CAPTURE);
+            return result((int) setpriority.invokeExact(capture, PRIO_PROCESS, CALLING_THREAD, LOWEST_PRIORITY),
+                    capture);
+        } catch (Throwable e) {
+            throw unexpected("setpriority", e);
         }
     }
 

@@ -16,6 +16,12 @@ import io.kvbm.error.StorageException;
  */
 public final class MemoryCopy {
 
+    /**
+     * The most bytes that the JVM copies itself. A call of the C library holds both memories open and fences the
+     * processor, which a short copy does not make good.
+     */
+    private static final long MAX_JVM_BYTES = 16 << 10;
+
     private MemoryCopy() {}
 
     /**
@@ -27,7 +33,8 @@ public final class MemoryCopy {
     public static void copy(MemorySegment source, long sourceOffset, MemorySegment destination, long destinationOffset,
             long size) {
         MethodHandle memmove = Bound.MEMMOVE;
-        if (memmove == null || !source.isNative() || !destination.isNative() || destination.isReadOnly()) {
+        if (memmove == null || size <= MAX_JVM_BYTES || !source.isNative() || !destination.isNative()
+                || destination.isReadOnly()) {
             MemorySegment.copy(source, sourceOffset, destination, destinationOffset, size);
             return;
         }

@@ -1,6 +1,7 @@
 package io.kvbm.storage;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -9,6 +10,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
@@ -18,6 +20,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -53,6 +56,30 @@ class HostStorageTest {
         assertThatThrownBy(call).hasMessageContaining(part)
                 .asInstanceOf(type(StorageException.class))
                 .satisfies(e -> assertThat(e.kind()).isEqualTo(kind));
+    }
+
+    @Test
+    void theReservingThreadGoesBehindAllOthers() throws Exception {
+        AtomicReference<String> priority = new AtomicReference<>("");
+        try (HostStorage storage = HostAllocator.builder().backgroundFrom(1).build().allocate(256L << 20)) {
+            storage.onReserved(_ -> {
+                if (Thread.currentThread().getName().equals("kvbm-reserve")) {
+                    priority.set(niceOfThisThread());
+                }
+            });
+            storage.reserved().toCompletableFuture().join();
+        }
+        assertThat(priority.get()).isEqualTo("19");
+    }
+
+    /** Field 19 of the thread's statistics; the name before it is in parentheses and may hold blanks. */
+    private static String niceOfThisThread() {
+        try {
+            String statistics = Files.readString(Path.of("/proc/thread-self/stat"));
+            return statistics.substring(statistics.lastIndexOf(')') + 2).split(" ", -1)[16];
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test
