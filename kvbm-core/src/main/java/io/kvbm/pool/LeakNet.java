@@ -19,12 +19,12 @@ final class LeakNet {
 
     private static final Logger log = LoggerFactory.getLogger(LeakNet.class);
 
-    private final BlockPool pool;
+    private final PoolHandles pool;
     private final Cleaner cleaner;
     private final int sampleMask;
     private int calls;
 
-    LeakNet(BlockPool pool, LeakDetection detection) {
+    LeakNet(PoolHandles pool, LeakDetection detection) {
         this.pool = pool;
         this.cleaner = Collector.CLEANER;
         this.sampleMask = detection == LeakDetection.FULL ? 0 : SAMPLE_MASK;
@@ -62,13 +62,13 @@ final class LeakNet {
 
     private static final class Net implements Runnable {
 
-        private final BlockPool pool;
+        private final PoolHandles pool;
         private final Throwable site = new Throwable("The handles were opened here");
         private final int[] slots;
         private int open;
         private Cleaner.@Nullable Cleanable cleanable;
 
-        private Net(BlockPool pool, int handles) {
+        private Net(PoolHandles pool, int handles) {
             this.pool = pool;
             this.slots = new int[handles];
         }

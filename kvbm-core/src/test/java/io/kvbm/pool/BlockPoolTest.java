@@ -211,14 +211,14 @@ class BlockPoolTest {
     @DisplayName("D15 100,000 distinct blocks through a pool of 16 leave a table of at most 16")
     void distinctContentDoesNotGrowTheTable() {
         BlockPool pool = subject.pool(16);
-        int capacity = pool.table.entries.length;
+        int capacity = pool.ledger.table.entries.length;
         for (int i = 0; i < 100_000; i++) {
             MutableBlock block = pool.allocateBlocks(1).getFirst();
             block.applyTokenBlock(TokenBlock.first(Tokens.of(i, i, i, i), 1));
             pool.registerBlocks(List.of(block)).close();
-            assertThat(pool.table.size()).isLessThanOrEqualTo(16);
+            assertThat(pool.ledger.table.size()).isLessThanOrEqualTo(16);
         }
-        assertThat(pool.table.entries).hasSize(capacity);
+        assertThat(pool.ledger.table.entries).hasSize(capacity);
         assertThat(pool.stats().registrations()).isEqualTo(100_000);
         assertThat(pool.stats().evictions()).isEqualTo(100_000 - 16);
     }

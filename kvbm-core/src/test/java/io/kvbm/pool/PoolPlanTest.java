@@ -145,7 +145,7 @@ class PoolPlanTest {
             mutable.removeIf(BlockHandle::isClosed);
             Collections.shuffle(mutable, random);
             return mutable.stream()
-                    .filter(block -> pool.slots.holders(block.index()) == 1)
+                    .filter(block -> pool.ledger.slots.holders(block.index()) == 1)
                     .limit(random.nextInt(LENGTH))
                     .toList();
         }
@@ -339,8 +339,8 @@ class PoolPlanTest {
             assertThat(stats.registrations()).as("registrations").isEqualTo(model.registrations);
             assertThat(stats.registrationDedup()).as("duplicates").isEqualTo(model.duplicates);
             for (int slot = 0; slot < pool.totalBlocks(); slot++) {
-                assertThat(pool.slots.state(slot)).as("slot %d", slot).isEqualTo(model.state(slot));
-                assertThat(pool.slots.generation(slot)).as("slot %d", slot).isEqualTo(model.generation(slot));
+                assertThat(pool.ledger.slots.state(slot)).as("slot %d", slot).isEqualTo(model.state(slot));
+                assertThat(pool.ledger.slots.generation(slot)).as("slot %d", slot).isEqualTo(model.generation(slot));
             }
             assertThat(PoolSubject.freeSlots(pool)).as("free").isEqualTo(model.freeSlots());
             assertThat(events.take()).as("events").isEqualTo(model.events);

@@ -112,11 +112,11 @@ final class PoolSubject implements AfterEachCallback {
         int[] byState = new int[SlotState.values().length];
         long holders = 0;
         for (int slot = 0; slot < stats.usable(); slot++) {
-            SlotState state = pool.slots.state(slot);
+            SlotState state = pool.ledger.slots.state(slot);
             byState[state.code()]++;
-            holders += pool.slots.holders(slot);
+            holders += pool.ledger.slots.holders(slot);
             boolean heldState = state == SlotState.OWNED || state == SlotState.ACTIVE || state == SlotState.UNLISTED;
-            assertThat(pool.slots.holders(slot) > 0).as("slot %d is %s", slot, state).isEqualTo(heldState);
+            assertThat(pool.ledger.slots.holders(slot) > 0).as("slot %d is %s", slot, state).isEqualTo(heldState);
         }
         assertThat(stats.free()).as("free").isEqualTo(byState[SlotState.FREE.code()]);
         assertThat(stats.inactive()).as("inactive").isEqualTo(byState[SlotState.INACTIVE.code()]);
@@ -134,13 +134,16 @@ final class PoolSubject implements AfterEachCallback {
     private static void assertContent(String place, List<Integer> content, BlockPool pool, SlotState state) {
         assertThat(content).as(place).doesNotHaveDuplicates();
         int usable = pool.stats().usable();
-        List<Integer> expected = IntStream.range(0, usable).filter(slot -> pool.slots.is(slot, state)).boxed().toList();
+        List<Integer> expected = IntStream.range(0, usable)
+                .filter(slot -> pool.ledger.slots.is(slot, state))
+                .boxed()
+                .toList();
         assertThat(content).as(place).containsExactlyInAnyOrderElementsOf(expected);
     }
 
     private static void assertIdentitiesAgree(BlockPool pool) {
         Set<Integer> listed = new HashSet<>();
-        long[] entries = pool.table.entries;
+        long[] entries = pool.ledger.table.entries;
         int bits = Integer.numberOfTrailingZeros(entries.length);
         for (int i = 0; i < entries.length; i++) {
             if (entries[i] == 0) {
@@ -148,18 +151,19 @@ final class PoolSubject implements AfterEachCallback {
             }
             int slot = (int) entries[i] - 1;
             assertThat(listed.add(slot)).as("slot %d is listed once", slot).isTrue();
-            assertThat(entries[i] >>> 32).as("tag of slot %d", slot).isEqualTo(pool.slots.probe(slot) >>> 32);
+            assertThat(entries[i] >>> 32).as("tag of slot %d", slot).isEqualTo(pool.ledger.slots.probe(slot) >>> 32);
             for (int at = (int) (entries[i] >>> (Long.SIZE - bits)); at != i; at = (at + 1) & (entries.length - 1)) {
                 assertThat(entries[at]).as("the way to slot %d", slot).isNotZero();
             }
         }
-        assertThat(pool.table.size()).as("size of the identity table").isEqualTo(listed.size());
+        assertThat(pool.ledger.table.size()).as("size of the identity table").isEqualTo(listed.size());
         Set<Integer> registered = new HashSet<>();
-        for (int slot = 0; slot < pool.slots.size(); slot++) {
-            if (pool.slots.state(slot).registered()) {
+        for (int slot = 0; slot < pool.ledger.slots.size(); slot++) {
+            if (pool.ledger.slots.state(slot).registered()) {
                 registered.add(slot);
                 if (pool.identity() == IdentityKind.XXH3) {
-                    assertThat(pool.table.find(pool.slots.sequenceHash(slot))).as("found by its hash").isEqualTo(slot);
+                    assertThat(pool.ledger.table.find(pool.ledger.slots.sequenceHash(slot))).as("found by its hash")
+                            .isEqualTo(slot);
                 }
             }
         }
@@ -169,7 +173,7 @@ final class PoolSubject implements AfterEachCallback {
     private void assertGenerationsRise(BlockPool pool) {
         long[] before = generations.get(pools.indexOf(pool));
         for (int slot = 0; slot < before.length; slot++) {
-            long now = pool.slots.generation(slot);
+            long now = pool.ledger.slots.generation(slot);
             assertThat(now).as("generation of slot %d", slot).isGreaterThanOrEqualTo(before[slot]);
             before[slot] = now;
         }
@@ -177,15 +181,15 @@ final class PoolSubject implements AfterEachCallback {
 
     static List<Integer> freeSlots(BlockPool pool) {
         List<Integer> slots = new ArrayList<>();
-        for (int i = 0; i < pool.free.size(); i++) {
-            slots.add(pool.free.ring[(pool.free.head + i) % pool.free.ring.length]);
+        for (int i = 0; i < pool.ledger.free.size(); i++) {
+            slots.add(pool.ledger.free.ring[(pool.ledger.free.head + i) % pool.ledger.free.ring.length]);
         }
         return slots;
     }
 
     private static List<Integer> orderedSlots(BlockPool pool) {
         List<Integer> slots = new ArrayList<>();
-        switch (pool.order) {
+        switch (pool.ledger.order) {
             case LineageOrder lineage -> {
                 for (int list = lineage.idle; list <= lineage.aside; list++) {
                     for (int slot = lineage.next[list]; slot != list; slot = lineage.next[slot]) {
@@ -198,7 +202,7 @@ final class PoolSubject implements AfterEachCallback {
                     slots.add(priority.heap[i]);
                 }
             }
-            default -> throw new AssertionError("The oracle does not know " + pool.order);
+            default -> throw new AssertionError("The oracle does not know " + pool.ledger.order);
         }
         return slots;
     }

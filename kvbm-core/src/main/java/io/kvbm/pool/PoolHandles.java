@@ -1,0 +1,336 @@
+package io.kvbm.pool;
+
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
+
+import org.jspecify.annotations.Nullable;
+
+import io.kvbm.block.BlockHandle;
+import io.kvbm.block.BlockMetadata;
+import io.kvbm.block.BlockOwner;
+import io.kvbm.block.BlockSet;
+import io.kvbm.block.ImmutableBlock;
+import io.kvbm.block.MutableBlock;
+import io.kvbm.block.Pin;
+import io.kvbm.error.ClosedException;
+import io.kvbm.time.MonotonicClock;
+
+/**
+ * The side of a pool that its handles and pins talk to: they share, pin and give back their holds, and ask what is
+ * known of their block. Owns the lock, and frees the memory of a closed pool with the last hold.
+ */
+abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable permits BlockPool {
+
+    final ReentrantLock lock = new ReentrantLock();
+    final SlotLedger ledger;
+    final WaitingLine line;
+    final LeakNet leaks;
+    final PoolCounters counters = new PoolCounters();
+
+    private final Condition idle = lock.newCondition();
+    private final BlockSet blocks;
+    private final MonotonicClock clock;
+    private boolean closed;
+    private boolean freed;
+
+    PoolHandles(BlockSet blocks, SlotLedger ledger, LeakDetection leakDetection, MonotonicClock clock, int maxWaiters) {
+        this.blocks = blocks;
+        this.ledger = ledger;
+        this.line = new WaitingLine(lock, clock, maxWaiters);
+        this.leaks = new LeakNet(this, leakDetection);
+        this.clock = clock;
+    }
+
+    @Override
+    public final BlockSet blocks() {
+        return blocks;
+    }
+
+    // ---------------------------------------------------------------------------------------------- hold
+
+    /** The handle of a slot that was just taken to be filled. */
+    final MutableBlock ownedHandle(int slot, LeakNet.@Nullable Anchor anchor) {
+        if (anchor != null) {
+            anchor.opened(slot);
+        }
+        return mutable(slot, anchor);
+    }
+
+    /** The handle of a hold that was just taken on a registered slot. */
+    final ImmutableBlock sharedHandle(int slot, LeakNet.@Nullable Anchor anchor) {
+        if (anchor != null) {
+            anchor.opened(slot);
+        }
+        return immutable(slot, anchor);
+    }
+
+    @Override
+    protected final ImmutableBlock share(ImmutableBlock handle) {
+        lock.lock();
+        try {
+            requireOpen(handle);
+            LeakNet.@Nullable Anchor anchor = leaks.cast(1);
+            ledger.hold(slot(handle));
+            return sharedHandle(slot(handle), anchor);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    protected final Pin pin(BlockHandle handle) {
+        lock.lock();
+        try {
+            requireOpen(handle);
+            ledger.hold(slot(handle));
+            return new SlotPin(this, slot(handle), handle instanceof ImmutableBlock);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    protected final List<Pin> pinAll(BlockHandle[] handles, int from, int to) {
+        int[] pinned = new int[to - from];
+        lock.lock();
+        try {
+            for (int i = 0; i < pinned.length; i++) {
+                requireOpen(handles[from + i]);
+                pinned[i] = slot(handles[from + i]);
+            }
+            ledger.holdAll(pinned);
+        } finally {
+            lock.unlock();
+        }
+        SlotPin[] pins = new SlotPin[pinned.length];
+        for (int i = 0; i < pins.length; i++) {
+            pins[i] = new SlotPin(this, pinned[i], handles[from + i] instanceof ImmutableBlock);
+        }
+        return Arrays.asList(pins);
+    }
+
+    // ---------------------------------------------------------------------------------------------- give back
+
+    @Override
+    protected final void release(BlockHandle handle) {
+        lock.lock();
+        try {
+            giveBack(handle);
+            line.wake(ledger.available());
+        } finally {
+            unlockAndFree();
+        }
+    }
+
+    @Override
+    protected final void releaseAll(List<? extends BlockHandle> handles) {
+        if (handles.isEmpty()) {
+            return;
+        }
+        lock.lock();
+        try {
+            for (int i = handles.size() - 1; i >= 0; i--) {
+                giveBack(handles.get(i));
+            }
+            line.wake(ledger.available());
+        } finally {
+            unlockAndFree();
+        }
+    }
+
+    private void giveBack(BlockHandle handle) {
+        if (consume(handle)) {
+            letGo(slot(handle));
+        }
+    }
+
+    /** Ends a handle but not its hold; false where it was ended before. */
+    final boolean consume(BlockHandle handle) {
+        if (!end(handle)) {
+            return false;
+        }
+        if (anchor(handle) instanceof LeakNet.Anchor anchor) {
+            anchor.closed(slot(handle));
+        }
+        return true;
+    }
+
+    final void unpin(SlotPin pin) {
+        unpinAll(List.of(pin));
+    }
+
+    @Override
+    protected final void unpinAll(List<Pin> pins) {
+        lock.lock();
+        try {
+            for (Pin pin : pins) {
+                SlotPin own = (SlotPin) pin;
+                if (own.end()) {
+                    letGo(own.slot());
+                }
+            }
+            line.wake(ledger.available());
+        } finally {
+            unlockAndFree();
+        }
+    }
+
+    /** Takes back what a leak net has found open. */
+    final int[] reclaim(Supplier<int[]> openSlots) {
+        lock.lock();
+        try {
+            int[] slots = openSlots.get();
+            for (int slot : slots) {
+                letGo(slot);
+            }
+            counters.leaked += slots.length;
+            line.wake(ledger.available());
+            return slots;
+        } finally {
+            unlockAndFree();
+        }
+    }
+
+    /** Ends one hold. */
+    final void letGo(int slot) {
+        ledger.letGo(slot);
+        if (ledger.holders() == 0) {
+            idle.signalAll();
+        }
+        if (closed) {
+            dropIdle();
+        }
+    }
+
+    /** Unlists and frees what nobody holds. */
+    abstract void dropIdle();
+
+    /**
+     * Waits until no handle and no pin is open.
+     *
+     * @return false where the time ran out first
+     */
+    public final boolean awaitIdle(Duration timeout) throws InterruptedException {
+        long deadline = deadline(timeout);
+        lock.lockInterruptibly();
+        try {
+            while (ledger.holders() > 0) {
+                long left = deadline - clock.nanoTime();
+                if (left <= 0) {
+                    return false;
+                }
+                var _ = idle.awaitNanos(left);
+            }
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** A time of more than 292 years is as good as 292. */
+    final long deadline(Duration timeout) {
+        return clock.nanoTime() + Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
+    }
+
+    // ---------------------------------------------------------------------------------------------- ask
+
+    @Override
+    protected final BlockMetadata metadata(BlockHandle handle) {
+        lock.lock();
+        try {
+            requireOpen(handle);
+            return ledger.slots.metadata(slot(handle));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    protected final void priority(MutableBlock handle, int priority) {
+        lock.lock();
+        try {
+            requireOpen(handle);
+            ledger.slots.priority(slot(handle), priority);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    protected final long generation(ImmutableBlock handle) {
+        lock.lock();
+        try {
+            requireOpen(handle);
+            return ledger.slots.generation(slot(handle));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    protected final long sequenceHash(ImmutableBlock handle) {
+        lock.lock();
+        try {
+            requireOpen(handle);
+            return ledger.slots.sequenceHash(slot(handle));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    protected final long blockHash(ImmutableBlock handle) {
+        lock.lock();
+        try {
+            requireOpen(handle);
+            return ledger.slots.blockHash(slot(handle));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private static void requireOpen(BlockHandle handle) {
+        if (handle.isClosed()) {
+            throw new ClosedException(
+                    "The handle of block " + handle.id() + " is closed; keep it open as long as the block is used");
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------- close
+
+    /** Refuses new requests, drops what nobody holds, and frees the memory with the last open handle or pin. */
+    @Override
+    public final void close() {
+        lock.lock();
+        try {
+            if (!closed) {
+                closed = true;
+                dropIdle();
+                line.wakeAll();
+            }
+        } finally {
+            unlockAndFree();
+        }
+    }
+
+    final void requireOpen() {
+        if (closed) {
+            throw new ClosedException(this + " is closed; ask for blocks before the manager is closed");
+        }
+    }
+
+    /** The last hold on a closed pool frees its memory, which may take long, hence outside of the lock. */
+    private void unlockAndFree() {
+        boolean last = closed && ledger.holders() == 0 && !freed;
+        freed |= last;
+        lock.unlock();
+        if (last) {
+            blocks.memory().close();
+        }
+    }
+}

@@ -1,0 +1,205 @@
+package io.kvbm.pool;
+
+import java.util.function.IntConsumer;
+
+/**
+ * The book of a pool: which slots are free, filled, held and idle, under which identities they are found, in which
+ * order they are reused, and how many there are of each. It knows neither handles nor events nor waiting. Guarded by
+ * the pool's lock.
+ */
+final class SlotLedger {
+
+    final SlotTable slots;
+    final IdentityTable table;
+    final FreeRing free;
+    final ReuseOrder order;
+
+    private int attainable;
+    private int usable;
+    private int inactive;
+    private int active;
+    private int owned;
+    private int unlisted;
+    private long holders;
+    private long tick;
+
+    SlotLedger(SlotTable slots, ReuseOrder order) {
+        this.slots = slots;
+        this.table = new IdentityTable(slots);
+        this.free = new FreeRing(slots.size());
+        this.order = order;
+        this.attainable = slots.size();
+    }
+
+    /** The slots below this one have memory. */
+    void reserved(int slotCount) {
+        while (usable < slotCount) {
+            free.add(usable++);
+        }
+    }
+
+    /** No more slots will get memory. */
+    void refused() {
+        attainable = usable;
+    }
+
+    // ---------------------------------------------------------------------------------------------- moves
+
+    /** Takes a slot that has no content out of the free ones; {@link ReuseOrder#NONE} where there is none. */
+    int takeFree() {
+        return free.poll();
+    }
+
+    /** Takes the next slot to reuse and unlists what it held, whose names stay until the slot is named again. */
+    int evict() {
+        int slot = order.evict();
+        table.remove(slot);
+        slots.move(slot, SlotState.FREE);
+        inactive--;
+        return slot;
+    }
+
+    /** Gives a slot taken out of the free ones, or evicted, to one holder that fills it. */
+    void own(int slot) {
+        slots.move(slot, SlotState.OWNED);
+        slots.acquired(slot, ++tick);
+        owned++;
+        hold(slot);
+    }
+
+    /** Lists a filled slot under the name it was given; its hold goes on. */
+    void register(int slot, int parent) {
+        table.add(slot);
+        slots.move(slot, SlotState.ACTIVE);
+        order.registered(slot, parent);
+        owned--;
+        active++;
+    }
+
+    /** Another hold on a registered slot, which may be idle. */
+    void activate(int slot) {
+        if (slots.is(slot, SlotState.INACTIVE)) {
+            order.active(slot);
+            slots.move(slot, SlotState.ACTIVE);
+            inactive--;
+            active++;
+        }
+        hold(slot);
+    }
+
+    /** Another hold on a slot that is held. */
+    void hold(int slot) {
+        slots.hold(slot);
+        holders++;
+    }
+
+    /** Another hold on each of these slots, which are held, or on none. */
+    void holdAll(int[] held) {
+        slots.holdAll(held);
+        holders += held.length;
+    }
+
+    /** Ends one hold; with the last one the slot goes to where its content belongs. */
+    void letGo(int slot) {
+        holders--;
+        if (!slots.drop(slot)) {
+            return;
+        }
+        slots.returned(slot, ++tick);
+        switch (slots.state(slot)) {
+            case OWNED -> {
+                owned--;
+                slots.move(slot, SlotState.FREE);
+                free.add(slot);
+            }
+            case UNLISTED -> {
+                unlisted--;
+                slots.move(slot, SlotState.FREE);
+                free.add(slot);
+            }
+            case ACTIVE -> {
+                active--;
+                inactive++;
+                slots.move(slot, SlotState.INACTIVE);
+                order.inactive(slot);
+            }
+            case FREE, INACTIVE -> throw new IllegalStateException("Slot " + slot + " was held by nobody");
+        }
+    }
+
+    /**
+     * Unlists every registered slot; those that are held become free with their last hold.
+     *
+     * @return the number of slots that were registered
+     */
+    int clear() {
+        int cleared = table.size();
+        for (int slot = 0; slot < slots.size(); slot++) {
+            if (slots.is(slot, SlotState.INACTIVE)) {
+                table.remove(slot);
+                order.active(slot);
+                order.unregistered(slot);
+                slots.move(slot, SlotState.FREE);
+                inactive--;
+                free.add(slot);
+            } else if (slots.is(slot, SlotState.ACTIVE)) {
+                table.remove(slot);
+                order.unregistered(slot);
+                slots.move(slot, SlotState.UNLISTED);
+                active--;
+                unlisted++;
+            }
+        }
+        return cleared;
+    }
+
+    /** Unlists and frees every idle slot, telling each one while its names are still known. */
+    void dropIdle(IntConsumer dropped) {
+        while (inactive > 0) {
+            int slot = evict();
+            dropped.accept(slot);
+            free.add(slot);
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------- counts
+
+    int size() {
+        return slots.size();
+    }
+
+    /** The number of slots that will ever have memory, as far as is known. */
+    int attainable() {
+        return attainable;
+    }
+
+    int usable() {
+        return usable;
+    }
+
+    /** The number of slots that could be filled now. */
+    int available() {
+        return free.size() + inactive;
+    }
+
+    int inactive() {
+        return inactive;
+    }
+
+    int active() {
+        return active;
+    }
+
+    int owned() {
+        return owned;
+    }
+
+    int unlisted() {
+        return unlisted;
+    }
+
+    /** The number of holds in all. */
+    long holders() {
+        return holders;
+    }
+}

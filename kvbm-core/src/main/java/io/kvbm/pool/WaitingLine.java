@@ -1,0 +1,88 @@
+package io.kvbm.pool;
+
+import java.util.ArrayDeque;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+import io.kvbm.time.MonotonicClock;
+
+/**
+ * The callers that wait for blocks. Only the first is ever served, so a large request is not starved by small ones
+ * behind it. Guarded by the pool's lock.
+ */
+final class WaitingLine {
+
+    private final ReentrantLock lock;
+    private final MonotonicClock clock;
+    private final int limit;
+    private final ArrayDeque<Waiter> waiters = new ArrayDeque<>();
+
+    WaitingLine(ReentrantLock lock, MonotonicClock clock, int limit) {
+        this.lock = lock;
+        this.clock = clock;
+        this.limit = limit;
+    }
+
+    int size() {
+        return waiters.size();
+    }
+
+    int limit() {
+        return limit;
+    }
+
+    Waiter join(int n) {
+        Waiter waiter = new Waiter(n, lock.newCondition());
+        waiters.add(waiter);
+        return waiter;
+    }
+
+    void leave(Waiter waiter) {
+        waiters.remove(waiter);
+    }
+
+    /** Whether this caller is the first and enough is available for it. */
+    boolean isServed(Waiter waiter, int available) {
+        return waiters.peek() == waiter && waiter.n <= available;
+    }
+
+    /**
+     * Waits until something has changed.
+     *
+     * @param deadline by the clock, in nanoseconds
+     * @return false where the deadline had passed before
+     */
+    @SuppressWarnings("WaitNotInLoop") // the caller looks again whatever woke it
+    boolean await(Waiter waiter, long deadline) throws InterruptedException {
+        long remaining = deadline - clock.nanoTime();
+        if (remaining <= 0) {
+            return false;
+        }
+        var _ = waiter.turn.awaitNanos(remaining);
+        return true;
+    }
+
+    /** Wakes the first caller where as many blocks are available as it waits for. */
+    void wake(int available) {
+        Waiter first = waiters.peek();
+        if (first != null && first.n <= available) {
+            first.turn.signal();
+        }
+    }
+
+    void wakeAll() {
+        waiters.forEach(waiter -> waiter.turn.signal());
+    }
+
+    /** A caller that waits for n blocks; each is itself alone, whatever it waits for. */
+    static final class Waiter {
+
+        private final int n;
+        private final Condition turn;
+
+        private Waiter(int n, Condition turn) {
+            this.n = n;
+            this.turn = turn;
+        }
+    }
+}
