@@ -38,18 +38,18 @@ public sealed interface KvEvent {
      * Blocks are no longer findable.
      *
      * @param level where they lay
-     * @param sequenceHashes their sequence hashes, in the order of removal
+     * @param blocks the blocks, in the order of removal
      */
-    record Removed(CacheLevel level, List<Long> sequenceHashes) implements KvEvent {
+    record Removed(CacheLevel level, List<RemovedBlock> blocks) implements KvEvent {
 
         /** Copies the list. */
         public Removed {
-            sequenceHashes = List.copyOf(sequenceHashes);
+            blocks = List.copyOf(blocks);
         }
 
         @Override
         public int size() {
-            return sequenceHashes.size();
+            return blocks.size();
         }
     }
 
@@ -73,10 +73,23 @@ public sealed interface KvEvent {
      * @param tokensHash hash of the block's own tokens
      * @param parentHash sequence hash of the block before it; empty for the first of a sequence
      * @param position index of the block in its sequence; -1 where only the parent's hash is known
+     * @param identity first 64 bits of the identity under which the block is found; the sequence hash itself where the
+     *        pool keeps 64-bit identities
+     * @param slot index of the block in its block set
+     * @param generation how often the slot had left the registered state before
      */
-    record StoredBlock(long sequenceHash, long tokensHash, OptionalLong parentHash, int position) {
+    record StoredBlock(long sequenceHash, long tokensHash, OptionalLong parentHash, int position, long identity,
+            int slot, long generation) {
 
         /** The position of a block of which only the parent's hash is known. */
         public static final int UNKNOWN_POSITION = -1;
     }
+
+    /**
+     * One block of a {@link Removed} event.
+     *
+     * @param sequenceHash chained hash up to the end of the block
+     * @param slot index of the block in its block set
+     */
+    record RemovedBlock(long sequenceHash, int slot) {}
 }

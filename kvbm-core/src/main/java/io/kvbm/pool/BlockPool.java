@@ -3,6 +3,7 @@ package io.kvbm.pool;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,7 @@ import io.kvbm.error.IdentityException;
 import io.kvbm.error.PoolException;
 import io.kvbm.event.EventSink;
 import io.kvbm.event.KvEvent;
+import io.kvbm.event.KvEvent.RemovedBlock;
 import io.kvbm.event.KvEvent.StoredBlock;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.IdentityChain;
@@ -146,7 +148,7 @@ public final class BlockPool extends PoolHandles {
     private BlockList<MutableBlock> take(int n) {
         MutableBlock[] handles = new MutableBlock[n];
         LeakNet.@Nullable Anchor anchor = n == 0 ? null : leaks.cast(n);
-        List<Long> removed = null;
+        List<RemovedBlock> removed = null;
         for (int i = 0; i < n; i++) {
             int slot = ledger.takeFree();
             if (slot == ReuseOrder.NONE) {
@@ -154,7 +156,7 @@ public final class BlockPool extends PoolHandles {
                 counters.evictions++;
                 if (events.wanted()) {
                     removed = removed == null ? new ArrayList<>(n - i) : removed;
-                    removed.add(ledger.slots.sequenceHash(slot));
+                    removed.add(removed(slot));
                 }
             }
             ledger.own(slot);
@@ -238,8 +240,7 @@ public final class BlockPool extends PoolHandles {
                 handles[i] = sharedHandle(slot, anchor);
                 previous = slot;
                 if (stored != null) {
-                    stored.add(new StoredBlock(ledger.slots.sequenceHash(slot), ledger.slots.blockHash(slot),
-                            names.parentHash(i), ledger.slots.position(slot)));
+                    stored.add(stored(slot, names.parentHash(i)));
                 }
             }
             if (stored != null && !stored.isEmpty()) {
@@ -250,6 +251,16 @@ public final class BlockPool extends PoolHandles {
         } finally {
             lock.unlock();
         }
+    }
+
+    private StoredBlock stored(int slot, OptionalLong parentHash) {
+        SlotTable slots = ledger.slots;
+        return new StoredBlock(slots.sequenceHash(slot), slots.blockHash(slot), parentHash, slots.position(slot),
+                slots.probe(slot), slot, slots.generation(slot));
+    }
+
+    private RemovedBlock removed(int slot) {
+        return new RemovedBlock(ledger.slots.sequenceHash(slot), slot);
     }
 
     private void requireRegistrable(List<MutableBlock> given) {
@@ -434,8 +445,8 @@ public final class BlockPool extends PoolHandles {
 
     @Override
     void dropIdle() {
-        List<Long> removed = new ArrayList<>(ledger.inactive());
-        ledger.dropIdle(slot -> removed.add(ledger.slots.sequenceHash(slot)));
+        List<RemovedBlock> removed = new ArrayList<>(ledger.inactive());
+        ledger.dropIdle(slot -> removed.add(removed(slot)));
         if (!removed.isEmpty() && events.wanted()) {
             events.publish(new KvEvent.Removed(blocks().level(), removed));
         }

@@ -21,6 +21,7 @@ import io.kvbm.error.ClosedException;
 import io.kvbm.error.ConfigException;
 import io.kvbm.event.EventLog.Subscription;
 import io.kvbm.event.KvEvent.Removed;
+import io.kvbm.event.KvEvent.RemovedBlock;
 import io.kvbm.storage.CacheLevel;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -33,7 +34,11 @@ class EventLogTest {
     private static final Duration LONG = Duration.ofSeconds(20);
 
     private static Removed event(long number) {
-        return new Removed(CacheLevel.G2, List.of(number));
+        return new Removed(CacheLevel.G2, List.of(new RemovedBlock(number, 0)));
+    }
+
+    private static List<RemovedBlock> removed(int count) {
+        return LongStream.range(0, count).mapToObj(hash -> new RemovedBlock(hash, 0)).toList();
     }
 
     private static void publish(EventLog log, int count) {
@@ -101,7 +106,7 @@ class EventLogTest {
             recorder.gate.drainPermits();
             publish(log, 1);
             await().until(() -> recorder.gate.hasQueuedThreads());
-            List<Long> many = LongStream.range(0, EventLog.MAX_BLOCKS / 4).boxed().toList();
+            List<RemovedBlock> many = removed(EventLog.MAX_BLOCKS / 4);
             for (int i = 0; i < 10; i++) {
                 log.publish(new Removed(CacheLevel.G2, many));
             }
@@ -112,7 +117,7 @@ class EventLogTest {
             recorder.gate.drainPermits();
             // one event is kept whatever it names
             log.publish(new Removed(CacheLevel.G2,
-                    LongStream.range(0, EventLog.MAX_BLOCKS + 1L).boxed().toList()));
+                    removed(EventLog.MAX_BLOCKS + 1)));
             recorder.gate.release(1000);
             assertThat(subscription.awaitDelivered(LONG)).isTrue();
             assertThat(recorder.sequences).endsWith(11L);
@@ -125,7 +130,7 @@ class EventLogTest {
         try (EventLog log = new EventLog(8)) {
             Recorder fast = new Recorder();
             Subscription subscription = log.subscribe("fast", fast);
-            List<Long> many = LongStream.range(0, EventLog.MAX_BLOCKS / 2).boxed().toList();
+            List<RemovedBlock> many = removed(EventLog.MAX_BLOCKS / 2);
             for (int i = 0; i < 20; i++) {
                 log.publish(new Removed(CacheLevel.G2, many));
                 assertThat(subscription.awaitDelivered(LONG)).isTrue();
@@ -376,7 +381,7 @@ class EventLogTest {
             List<Long> named = new ArrayList<>();
             for (int i = 0; i < events.size(); i++) {
                 taken.add(firstSequence + i);
-                named.add(((Removed) events.get(i)).sequenceHashes().getFirst());
+                named.add(((Removed) events.get(i)).blocks().getFirst().sequenceHash());
             }
             sequences.addAll(taken);
             numbers.addAll(named);

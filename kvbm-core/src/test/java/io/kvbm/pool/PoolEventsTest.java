@@ -16,6 +16,7 @@ import io.kvbm.event.EventSink;
 import io.kvbm.event.KvEvent;
 import io.kvbm.event.KvEvent.Cleared;
 import io.kvbm.event.KvEvent.Removed;
+import io.kvbm.event.KvEvent.RemovedBlock;
 import io.kvbm.event.KvEvent.Stored;
 import io.kvbm.event.KvEvent.StoredBlock;
 import io.kvbm.storage.CacheLevel;
@@ -26,6 +27,7 @@ import io.kvbm.token.TokenBlock;
 import static io.kvbm.pool.Content.blocks;
 import static io.kvbm.pool.Content.hashes;
 import static io.kvbm.pool.Content.register;
+import static io.kvbm.pool.RecordedEvents.removed;
 import static io.kvbm.pool.RecordedEvents.stored;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -47,11 +49,16 @@ class PoolEventsTest {
         TokenBlock block = blocks(1, 1).getFirst();
         BlockList<ImmutableBlock> held = register(pool, List.of(block));
         assertThat(events.take()).containsExactly(new Stored(CacheLevel.G2, 4, List
-                .of(new StoredBlock(block.sequenceHash(), block.blockHash(), OptionalLong.empty(), 0))));
+                .of(new StoredBlock(block.sequenceHash(), block.blockHash(), OptionalLong.empty(), 0,
+                        block.sequenceHash(), 0, 0))));
         held.close();
         assertThat(events.take()).isEmpty();
         pool.allocateBlocks(1).close();
-        assertThat(events.take()).containsExactly(new Removed(CacheLevel.G2, List.of(block.sequenceHash())));
+        assertThat(events.take())
+                .containsExactly(new Removed(CacheLevel.G2, List.of(new RemovedBlock(block.sequenceHash(), 0))));
+        BlockList<ImmutableBlock> again = register(pool, List.of(block));
+        assertThat(((Stored) events.take().getFirst()).blocks().getFirst().generation()).isEqualTo(1);
+        again.close();
     }
 
     @Test
@@ -62,11 +69,12 @@ class PoolEventsTest {
         register(pool, chain).close();
         KvEvent event = events.take().getFirst();
         assertThat(((Stored) event).blocks()).containsExactly(
-                new StoredBlock(chain.get(0).sequenceHash(), chain.get(0).blockHash(), OptionalLong.empty(), 0),
+                new StoredBlock(chain.get(0).sequenceHash(), chain.get(0).blockHash(), OptionalLong.empty(), 0,
+                        chain.get(0).sequenceHash(), 0, 0),
                 new StoredBlock(chain.get(1).sequenceHash(), chain.get(1).blockHash(),
-                        OptionalLong.of(chain.get(0).sequenceHash()), 1),
+                        OptionalLong.of(chain.get(0).sequenceHash()), 1, chain.get(1).sequenceHash(), 1, 0),
                 new StoredBlock(chain.get(2).sequenceHash(), chain.get(2).blockHash(),
-                        OptionalLong.of(chain.get(1).sequenceHash()), 2));
+                        OptionalLong.of(chain.get(1).sequenceHash()), 2, chain.get(2).sequenceHash(), 2, 0));
         TokenBlock orphan = blocks(500, 2).get(1);
         register(pool, List.of(orphan)).close();
         assertThat(((Stored) events.take().getLast()).blocks()).singleElement()
@@ -86,11 +94,13 @@ class PoolEventsTest {
         List<KvEvent> seen = events.take();
         assertThat(stored(seen.get(0))).containsExactly(chain.sequenceHash(0));
         assertThat(((Stored) seen.get(1)).blocks()).containsExactly(
-                new StoredBlock(chain.sequenceHash(1), chain.blockHash(1), OptionalLong.of(chain.sequenceHash(0)), 1),
-                new StoredBlock(chain.sequenceHash(2), chain.blockHash(2), OptionalLong.of(chain.sequenceHash(1)), 2));
+                new StoredBlock(chain.sequenceHash(1), chain.blockHash(1), OptionalLong.of(chain.sequenceHash(0)), 1,
+                        chain.probe(1), 1, 0),
+                new StoredBlock(chain.sequenceHash(2), chain.blockHash(2), OptionalLong.of(chain.sequenceHash(1)), 2,
+                        chain.probe(2), 2, 0));
         pool.allocateBlocks(4).close();
-        assertThat(events.take()).containsExactly(new Removed(CacheLevel.G2,
-                List.of(chain.sequenceHash(2), chain.sequenceHash(1), chain.sequenceHash(0))));
+        assertThat(removed(events.take().getFirst())).containsExactly(chain.sequenceHash(2), chain.sequenceHash(1),
+                chain.sequenceHash(0));
     }
 
     @Test
@@ -119,7 +129,7 @@ class PoolEventsTest {
             assertThat(seen).hasSize(1);
             assertThat(stored(seen.getFirst())).containsExactly(one.getFirst().sequenceHash());
             pool.allocateBlocks(1).close();
-            assertThat(events.take()).containsExactly(new Removed(CacheLevel.G2, List.of(hashes(one)[0])));
+            assertThat(removed(events.take().getFirst())).containsExactly(hashes(one)[0]);
         }
     }
 
@@ -131,8 +141,9 @@ class PoolEventsTest {
         register(pool, chain).close();
         events.take();
         try (BlockList<MutableBlock> _ = pool.allocateBlocks(3)) {
-            assertThat(events.take()).containsExactly(new Removed(CacheLevel.G2,
-                    List.of(chain.get(2).sequenceHash(), chain.get(1).sequenceHash())));
+            assertThat(events.take()).containsExactly(new Removed(CacheLevel.G2, List.of(
+                    new RemovedBlock(chain.get(2).sequenceHash(), 2),
+                    new RemovedBlock(chain.get(1).sequenceHash(), 1))));
         }
     }
 
@@ -148,14 +159,12 @@ class PoolEventsTest {
         events.take();
         pool.close();
         assertThat(events.take()).singleElement()
-                .satisfies(event -> assertThat(((Removed) event).sequenceHashes())
+                .satisfies(event -> assertThat(removed(event))
                         .containsExactlyInAnyOrder(hashes(inactive)[0], hashes(inactive)[1]));
         held.close();
-        assertThat(events.take())
-                .containsExactly(new Removed(CacheLevel.G2, List.of(heldContent.get(1).sequenceHash())));
+        assertThat(removed(events.take().getFirst())).containsExactly(heldContent.get(1).sequenceHash());
         share.close();
-        assertThat(events.take())
-                .containsExactly(new Removed(CacheLevel.G2, List.of(heldContent.get(0).sequenceHash())));
+        assertThat(removed(events.take().getFirst())).containsExactly(heldContent.get(0).sequenceHash());
         assertThat(pool.stats().free()).isEqualTo(5);
     }
 
@@ -181,7 +190,7 @@ class PoolEventsTest {
         held.close();
         assertThat(events.take()).isEmpty();
         pool.allocateBlocks(5).close();
-        assertThat(events.take()).containsExactly(new Removed(CacheLevel.G2, List.of(hashes(heldContent)[0])));
+        assertThat(removed(events.take().getFirst())).containsExactly(hashes(heldContent)[0]);
     }
 
     @Test

@@ -7,11 +7,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.function.LongUnaryOperator;
 import java.util.function.Predicate;
 
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.event.KvEvent;
+import io.kvbm.event.KvEvent.RemovedBlock;
 import io.kvbm.event.KvEvent.StoredBlock;
 import io.kvbm.storage.CacheLevel;
 import io.kvbm.token.TokenBlock;
@@ -29,6 +31,7 @@ final class PoolModel {
 
     final List<KvEvent> events = new ArrayList<>();
     private final ReusePolicy policy;
+    private final LongUnaryOperator identity;
     private final List<Slot> slots = new ArrayList<>();
     private final ArrayDeque<Slot> free = new ArrayDeque<>();
     private final Map<Long, Slot> table = new HashMap<>();
@@ -38,8 +41,10 @@ final class PoolModel {
     long registrations;
     long duplicates;
 
-    PoolModel(int size, ReusePolicy policy) {
+    /** @param identity from sequence hash to the first 64 bits of the identity */
+    PoolModel(int size, ReusePolicy policy, LongUnaryOperator identity) {
         this.policy = policy;
+        this.identity = identity;
         for (int i = 0; i < size; i++) {
             slots.add(new Slot(i));
         }
@@ -106,14 +111,14 @@ final class PoolModel {
 
     /** The pool has handed out these slots; each has to be one that it may. */
     void allocated(List<Integer> taken) {
-        List<Long> removed = new ArrayList<>();
+        List<RemovedBlock> removed = new ArrayList<>();
         for (int index : taken) {
             Slot slot = slots.get(index);
             if (!free.isEmpty()) {
                 assertThat(index).as("the slot that is free for longest").isEqualTo(free.remove().index);
             } else {
                 assertThat(victims()).as("the slots to be reused first").contains(slot);
-                removed.add(slot.named().hash());
+                removed.add(new RemovedBlock(slot.named().hash(), index));
                 unregister(slot, SlotState.FREE);
                 evictions++;
             }
@@ -176,7 +181,8 @@ final class PoolModel {
                     parent == null ? null : parent.name, position);
             slot.state = SlotState.ACTIVE;
             table.put(content.sequenceHash(), slot);
-            stored.add(new StoredBlock(content.sequenceHash(), content.blockHash(), parentHash, position));
+            stored.add(new StoredBlock(content.sequenceHash(), content.blockHash(), parentHash, position,
+                    identity.applyAsLong(content.sequenceHash()), slot.index, slot.generation));
             registrations++;
             result.add(slot.index);
         }

@@ -3,7 +3,9 @@ package io.kvbm.pool;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 
@@ -65,6 +67,7 @@ class PoolPlanTest {
         private final BlockPool pool;
         private final PoolModel model;
         private final List<IdentityChain> chains = new ArrayList<>();
+        private final Map<Long, Long> identities = new HashMap<>();
         private final List<List<TokenBlock>> contents = new ArrayList<>();
         private final List<MutableBlock> mutable = new ArrayList<>();
         private final List<ImmutableBlock> shared = new ArrayList<>();
@@ -75,7 +78,7 @@ class PoolPlanTest {
             this.oracle = oracle;
             this.random = random;
             int size = 1 + random.nextInt(12);
-            this.model = new PoolModel(size, policy);
+            this.model = new PoolModel(size, policy, hash -> identities.getOrDefault(hash, hash));
             this.pool = oracle.track(PoolSubject.builder(size, 4)
                     .identity(kind)
                     .reusePolicy(policy)
@@ -90,6 +93,9 @@ class PoolPlanTest {
                 IdentityChain chain = Content.chain(kind, 0, 0);
                 chain.extend(tokens, 0, tokens.length);
                 chains.add(chain);
+                for (int i = 0; i < chain.size(); i++) {
+                    identities.put(chain.sequenceHash(i), chain.probe(i));
+                }
                 contents.add(new TokenBlockSequence(Tokens.of(tokens), 4, Content.SALT).blocks());
             }
         }

@@ -26,4 +26,9 @@ final class RecordedEvents implements EventSink {
     static List<Long> stored(KvEvent event) {
         return ((KvEvent.Stored) event).blocks().stream().map(KvEvent.StoredBlock::sequenceHash).toList();
     }
+
+    /** The hashes of a removed event, in its order. */
+    static List<Long> removed(KvEvent event) {
+        return ((KvEvent.Removed) event).blocks().stream().map(KvEvent.RemovedBlock::sequenceHash).toList();
+    }
 }
