@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  */
 public abstract sealed class KvbmException extends RuntimeException
         permits BlockException, ClosedException, ConfigException, DescriptorException, IdentityException,
-        LayoutException, PoolException, StorageException, TokenException, TransferException {
+        LayoutException, PoolException, RemoteException, StorageException, TokenException, TransferException {
 
     private static final long serialVersionUID = 1L;
 
