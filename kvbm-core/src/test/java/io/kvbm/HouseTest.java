@@ -38,6 +38,8 @@ class HouseTest {
                 .definedBy("io.kvbm.pool") //
                 .layer("transfer")
                 .definedBy("io.kvbm.transfer") //
+                .layer("remote")
+                .definedBy("io.kvbm.remote") //
                 .layer("manager")
                 .definedBy("io.kvbm") //
                 .whereLayer("time")
@@ -58,6 +60,9 @@ class HouseTest {
                 .mayOnlyAccessLayers("error", "time", "token", "layout", "storage", "block", "event") //
                 .whereLayer("transfer")
                 .mayOnlyAccessLayers("error", "time", "layout", "storage", "block") //
+                .whereLayer("remote")
+                .mayOnlyAccessLayers("error", "time", "token", "layout", "storage", "block", "pool", "event",
+                        "transfer") //
                 .check(HOUSE);
     }
 

@@ -1,0 +1,146 @@
+package io.kvbm.remote;
+
+import java.io.ByteArrayOutputStream;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Random;
+import java.util.function.Function;
+
+import com.sun.management.ThreadMXBean;
+
+import io.kvbm.error.RemoteException;
+import io.kvbm.error.RemoteException.Kind;
+
+/** Bytes that nobody should have sent, and what must hold whatever they are. */
+final class Hostile {
+
+    /** What memory a reader may take beyond a multiple of its input: errors, digests, the first tables. */
+    private static final long ALLOWANCE = 256 << 10;
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+    private Hostile() {}
+
+    /**
+     * Reads the bytes; whatever they are, the answer is a blockset or an error of these kinds, at a cost that their
+     * length bounds.
+     *
+     * @return whether they were read
+     */
+    static boolean read(byte[] bytes, Function<byte[], Blockset> reader, Function<Blockset, byte[]> writer,
+            EnumSet<Kind> kinds, int allocatedPerByte) {
+        long before = THREADS.getCurrentThreadAllocatedBytes();
+        Blockset blockset;
+        try {
+            blockset = reader.apply(bytes);
+        } catch (RemoteException e) {
+            if (!kinds.contains(e.kind())) {
+                throw new AssertionError("refused with " + e.kind(), e);
+            }
+            return false;
+        } finally {
+            long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
+            long allowed = ALLOWANCE + (long) bytes.length * allocatedPerByte;
+            if (allocated > allowed) {
+                throw new AssertionError(bytes.length + " bytes of input made the reader allocate " + allocated
+                        + " bytes, over " + allowed);
+            }
+        }
+        Blockset again = reader.apply(writer.apply(blockset));
+        if (!again.equals(blockset)) {
+            throw new AssertionError(blockset + " was written and read as " + again);
+        }
+        return true;
+    }
+
+    static boolean decode(byte[] bytes) {
+        return read(bytes, BlocksetCodec::decode, BlocksetCodec::encode,
+                EnumSet.of(Kind.MALFORMED, Kind.UNSUPPORTED_VERSION, Kind.LIMIT), 16);
+    }
+
+    /** The document with its length and digest made right, so that what lies behind those checks is reached. */
+    static byte[] sealed(byte[] document) {
+        byte[] sealed = document.clone();
+        if (sealed.length >= 48) {
+            ByteBuffer.wrap(sealed).putInt(12, sealed.length);
+            try {
+                MessageDigest digest = MessageDigest.getInstance("SHA-256");
+                digest.update(sealed, 0, sealed.length - 32);
+                System.arraycopy(digest.digest(), 0, sealed, sealed.length - 32, 32);
+            } catch (NoSuchAlgorithmException e) {
+                throw new AssertionError(e);
+            }
+        }
+        return sealed;
+    }
+
+    /** One to four changes of these bytes: bits, numbers at the edges, pieces cut, doubled or taken from elsewhere. */
+    static byte[] mutated(byte[] bytes, byte[] other, Random random) {
+        byte[] mutated = bytes;
+        for (int i = random.nextInt(4); i >= 0; i--) {
+            mutated = mutatedOnce(mutated, other, random);
+        }
+        return mutated;
+    }
+
+    private static byte[] mutatedOnce(byte[] bytes, byte[] other, Random random) {
+        if (bytes.length == 0) {
+            return other;
+        }
+        byte[] changed = bytes.clone();
+        int at = random.nextInt(bytes.length);
+        switch (random.nextInt(7)) {
+            case 0 -> changed[at] ^= (byte) (1 << random.nextInt(8));
+            case 1 -> changed[at] = (byte) random.nextInt(256);
+            case 2 -> edge(changed, at, random);
+            case 3 -> changed = Arrays.copyOf(bytes, at);
+            case 4 -> changed = spliced(bytes, at, bytes, random);
+            case 5 -> changed = spliced(bytes, at, other, random);
+            default -> changed = without(bytes, at, 1 + random.nextInt(64));
+        }
+        return changed;
+    }
+
+    private static void edge(byte[] bytes, int at, Random random) {
+        long[] edges = {0, 1, -1, 127, 128, 255, 256, 4096, 4097, 0xffff, Integer.MAX_VALUE, Integer.MIN_VALUE,
+            0xffffffffL, Long.MAX_VALUE, Long.MIN_VALUE};
+        long value = edges[random.nextInt(edges.length)];
+        ByteBuffer buffer = ByteBuffer.wrap(bytes);
+        int room = bytes.length - at;
+        int width = 1 << random.nextInt(4);
+        if (width == 8 && room >= 8) {
+            buffer.putLong(at, value);
+        } else if (width == 4 && room >= 4) {
+            buffer.putInt(at, (int) value);
+        } else if (width == 2 && room >= 2) {
+            buffer.putShort(at, (short) value);
+        } else {
+            buffer.put(at, (byte) value);
+        }
+    }
+
+    private static byte[] spliced(byte[] bytes, int at, byte[] source, Random random) {
+        if (source.length == 0) {
+            return bytes;
+        }
+        int from = random.nextInt(source.length);
+        int length = 1 + random.nextInt(Math.min(source.length - from, 256));
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        out.write(bytes, 0, at);
+        out.write(source, from, length);
+        out.write(bytes, at, bytes.length - at);
+        return out.toByteArray();
+    }
+
+    private static byte[] without(byte[] bytes, int at, int length) {
+        int end = Math.min(bytes.length, at + length);
+        byte[] shorter = new byte[bytes.length - (end - at)];
+        System.arraycopy(bytes, 0, shorter, 0, at);
+        System.arraycopy(bytes, end, shorter, at, bytes.length - end);
+        return shorter;
+    }
+
+}
