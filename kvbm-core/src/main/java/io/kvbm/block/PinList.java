@@ -26,7 +26,7 @@ public final class PinList extends AbstractList<Pin> implements RandomAccess, Au
         PinList list = new PinList(handles.length);
         try {
             for (int from = 0; from < handles.length;) {
-                BlockOwner owner = handles[from].owner;
+                BlockOwner owner = handles[from].owner();
                 int to = from + 1;
                 while (to < handles.length && owner.owns(handles[to])) {
                     to++;

@@ -2,10 +2,9 @@ package io.kvbm.pool;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
-
-import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.BlockList;
 import io.kvbm.block.BlockSet;
@@ -44,7 +43,7 @@ public final class BlockPool extends PoolHandles {
 
     private final IdentityKind identity;
     private final EventSink events;
-    private final BlockList<ImmutableBlock> noBlocks = BlockList.of(this, new ImmutableBlock[0]);
+    private final BlockList<ImmutableBlock> noBlocks = immutable(new int[0]);
     private final SlotMarks marks;
     private int[] found = new int[64];
 
@@ -146,8 +145,7 @@ public final class BlockPool extends PoolHandles {
     }
 
     private BlockList<MutableBlock> take(int n) {
-        MutableBlock[] handles = new MutableBlock[n];
-        LeakNet.@Nullable Anchor anchor = n == 0 ? null : leaks.cast(n);
+        int[] taken = new int[n];
         List<RemovedBlock> removed = null;
         for (int i = 0; i < n; i++) {
             int slot = ledger.takeFree();
@@ -160,13 +158,13 @@ public final class BlockPool extends PoolHandles {
                 }
             }
             ledger.own(slot);
-            handles[i] = ownedHandle(slot, anchor);
+            taken[i] = slot;
         }
         counters.allocations += n;
         if (removed != null) {
             events.publish(new KvEvent.Removed(blocks().level(), removed));
         }
-        return BlockList.of(this, handles);
+        return owned(taken);
     }
 
     // ---------------------------------------------------------------------------------------------- register
@@ -215,21 +213,25 @@ public final class BlockPool extends PoolHandles {
             if (n == 0) {
                 return noBlocks;
             }
-            requireRegistrable(given);
+            int[] filled = requireRegistrable(given);
             requireHoldable(names, n);
-            ImmutableBlock[] handles = new ImmutableBlock[n];
-            LeakNet.@Nullable Anchor anchor = leaks.cast(n);
+            int[] held = new int[n];
+            BlockList<?> list = given instanceof BlockList<?> whole ? whole : null;
             List<StoredBlock> stored = events.wanted() ? new ArrayList<>(n) : null;
             int previous = ReuseOrder.NONE;
             for (int i = 0; i < n; i++) {
                 int present = names.find(ledger.table, i);
-                int slot = slot(given.get(i));
-                consume(given.get(i));
+                int slot = filled[i];
+                if (list != null) {
+                    end(list, i);
+                } else {
+                    end(given.get(i));
+                }
                 if (present != ReuseOrder.NONE) {
                     ledger.activate(present);
                     letGo(slot);
                     counters.registrationDedup++;
-                    handles[i] = sharedHandle(present, anchor);
+                    held[i] = present;
                     previous = present;
                     continue;
                 }
@@ -237,7 +239,7 @@ public final class BlockPool extends PoolHandles {
                 names.name(ledger.slots, slot, parent, i);
                 ledger.register(slot, parent);
                 counters.registrations++;
-                handles[i] = sharedHandle(slot, anchor);
+                held[i] = slot;
                 previous = slot;
                 if (stored != null) {
                     stored.add(stored(slot, names.parentHash(i)));
@@ -246,8 +248,11 @@ public final class BlockPool extends PoolHandles {
             if (stored != null && !stored.isEmpty()) {
                 events.publish(new KvEvent.Stored(blocks().level(), pageSize(), stored));
             }
+            if (list != null) {
+                ended(list);
+            }
             line.wake(ledger.available());
-            return BlockList.of(this, handles);
+            return shared(held);
         } finally {
             lock.unlock();
         }
@@ -263,18 +268,25 @@ public final class BlockPool extends PoolHandles {
         return new RemovedBlock(ledger.slots.sequenceHash(slot), slot);
     }
 
-    private void requireRegistrable(List<MutableBlock> given) {
+    /** The slots of these blocks. A whole list is looked through without making its handles. */
+    private int[] requireRegistrable(List<MutableBlock> given) {
+        BlockList<?> list = given instanceof BlockList<?> whole && owns(whole) ? whole : null;
+        int[] filled = new int[given.size()];
         marks.clear();
-        for (MutableBlock block : given) {
-            requireOwn(block);
-            int slot = slot(block);
+        for (int i = 0; i < filled.length; i++) {
+            if (list == null || isEnded(list, i)) {
+                requireOwn(given.get(i));
+            }
+            int slot = list == null ? slot(given.get(i)) : slot(list, i);
             if (!marks.add(slot)) {
-                throw invalid(block, "is given twice; give every block once");
+                throw invalid(given.get(i), "is given twice; give every block once");
             }
             if (ledger.slots.holders(slot) > 1) {
-                throw invalid(block, "is pinned by a running transfer; wait for its completion");
+                throw invalid(given.get(i), "is pinned by a running transfer; wait for its completion");
             }
+            filled[i] = slot;
         }
+        return filled;
     }
 
     private void requireOwn(MutableBlock block) {
@@ -377,13 +389,10 @@ public final class BlockPool extends PoolHandles {
         if (n == 0) {
             return noBlocks;
         }
-        ImmutableBlock[] handles = new ImmutableBlock[n];
-        LeakNet.@Nullable Anchor anchor = leaks.cast(n);
         for (int i = 0; i < n; i++) {
             ledger.activate(found[i]);
-            handles[i] = sharedHandle(found[i], anchor);
         }
-        return BlockList.of(this, handles);
+        return shared(Arrays.copyOf(found, n));
     }
 
     // ---------------------------------------------------------------------------------------------- whole pool

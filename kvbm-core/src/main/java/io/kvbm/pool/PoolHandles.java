@@ -6,11 +6,9 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Supplier;
-
-import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.BlockHandle;
+import io.kvbm.block.BlockList;
 import io.kvbm.block.BlockMetadata;
 import io.kvbm.block.BlockOwner;
 import io.kvbm.block.BlockSet;
@@ -53,20 +51,24 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
 
     // ---------------------------------------------------------------------------------------------- hold
 
-    /** The handle of a slot that was just taken to be filled. */
-    final MutableBlock ownedHandle(int slot, LeakNet.@Nullable Anchor anchor) {
-        if (anchor != null) {
-            anchor.opened(slot);
-        }
-        return mutable(slot, anchor);
+    /** The list of holds that were just taken on slots to be filled. */
+    final BlockList<MutableBlock> owned(int[] slots) {
+        BlockList<MutableBlock> list = mutable(slots);
+        castNet(list, slots);
+        return list;
     }
 
-    /** The handle of a hold that was just taken on a registered slot. */
-    final ImmutableBlock sharedHandle(int slot, LeakNet.@Nullable Anchor anchor) {
-        if (anchor != null) {
-            anchor.opened(slot);
+    /** The list of holds that were just taken on registered slots. */
+    final BlockList<ImmutableBlock> shared(int[] slots) {
+        BlockList<ImmutableBlock> list = immutable(slots);
+        castNet(list, slots);
+        return list;
+    }
+
+    private void castNet(BlockList<?> list, int[] slots) {
+        if (slots.length > 0 && leaks.isDue()) {
+            watch(list, leaks.cast(list, slots));
         }
-        return immutable(slot, anchor);
     }
 
     @Override
@@ -74,9 +76,8 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         lock.lock();
         try {
             requireOpen(handle);
-            LeakNet.@Nullable Anchor anchor = leaks.cast(1);
             ledger.hold(slot(handle));
-            return sharedHandle(slot(handle), anchor);
+            return shared(new int[]{slot(handle)}).getFirst();
         } finally {
             lock.unlock();
         }
@@ -128,10 +129,26 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
     }
 
     @Override
-    protected final void releaseAll(List<? extends BlockHandle> handles) {
-        if (handles.isEmpty()) {
+    protected final void releaseAll(BlockList<?> list) {
+        if (list.isEmpty()) {
             return;
         }
+        lock.lock();
+        try {
+            for (int i = list.size() - 1; i >= 0; i--) {
+                if (end(list, i)) {
+                    letGo(slot(list, i));
+                }
+            }
+            ended(list);
+            line.wake(ledger.available());
+        } finally {
+            unlockAndFree();
+        }
+    }
+
+    /** Gives the holds of these handles of this pool back at once, last to first; those given back before are skipped. */
+    public final void closeAll(List<? extends BlockHandle> handles) {
         lock.lock();
         try {
             for (int i = handles.size() - 1; i >= 0; i--) {
@@ -144,20 +161,9 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
     }
 
     private void giveBack(BlockHandle handle) {
-        if (consume(handle)) {
+        if (end(handle)) {
             letGo(slot(handle));
         }
-    }
-
-    /** Ends a handle but not its hold; false where it was ended before. */
-    final boolean consume(BlockHandle handle) {
-        if (!end(handle)) {
-            return false;
-        }
-        if (anchor(handle) instanceof LeakNet.Anchor anchor) {
-            anchor.closed(slot(handle));
-        }
-        return true;
     }
 
     final void unpin(SlotPin pin) {
@@ -180,17 +186,18 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         }
     }
 
-    /** Takes back what a leak net has found open. */
-    final int[] reclaim(Supplier<int[]> openSlots) {
+    /** Takes back what is open of the holds of a list that is lost, and says which slots that were. */
+    final int[] reclaim(int[] holds) {
         lock.lock();
         try {
-            int[] slots = openSlots.get();
-            for (int slot : slots) {
-                letGo(slot);
+            int[] open = Arrays.stream(holds).filter(hold -> hold >= 0).toArray();
+            Arrays.setAll(holds, i -> Math.min(holds[i], ~holds[i]));
+            for (int i = open.length - 1; i >= 0; i--) {
+                letGo(open[i]);
             }
-            counters.leaked += slots.length;
+            counters.leaked += open.length;
             line.wake(ledger.available());
-            return slots;
+            return open;
         } finally {
             unlockAndFree();
         }
