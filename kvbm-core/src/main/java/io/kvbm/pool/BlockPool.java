@@ -4,7 +4,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.OptionalLong;
 
 import io.kvbm.block.BlockList;
 import io.kvbm.block.BlockSet;
@@ -15,9 +14,6 @@ import io.kvbm.error.ConfigException;
 import io.kvbm.error.IdentityException;
 import io.kvbm.error.PoolException;
 import io.kvbm.event.EventSink;
-import io.kvbm.event.KvEvent;
-import io.kvbm.event.KvEvent.RemovedBlock;
-import io.kvbm.event.KvEvent.StoredBlock;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.token.IdentityKind;
@@ -42,7 +38,7 @@ public final class BlockPool extends PoolHandles {
     public static final int MAX_BLOCKS = 1 << 28;
 
     private final IdentityKind identity;
-    private final EventSink events;
+    private final PoolEvents events;
     private final BlockList<ImmutableBlock> noBlocks = immutable(new int[0]);
     private final SlotMarks marks;
     private int[] found = new int[64];
@@ -50,7 +46,7 @@ public final class BlockPool extends PoolHandles {
     private BlockPool(Builder builder) {
         super(builder.blocks, builder.ledger(), builder.leakDetection, builder.clock, builder.maxWaiters);
         this.identity = builder.identity;
-        this.events = builder.events;
+        this.events = new PoolEvents(builder.events, builder.blocks, ledger.slots);
         this.marks = new SlotMarks(ledger.size());
         builder.blocks.memory().onReserved(this::reserved);
         var _ = builder.blocks.memory().reserved().whenComplete((_, failure) -> {
@@ -146,24 +142,19 @@ public final class BlockPool extends PoolHandles {
 
     private BlockList<MutableBlock> take(int n) {
         int[] taken = new int[n];
-        List<RemovedBlock> removed = null;
+        int evicted = 0;
         for (int i = 0; i < n; i++) {
             int slot = ledger.takeFree();
             if (slot == ReuseOrder.NONE) {
                 slot = ledger.evict();
-                counters.evictions++;
-                if (events.wanted()) {
-                    removed = removed == null ? new ArrayList<>(n - i) : removed;
-                    removed.add(removed(slot));
-                }
+                evicted++;
             }
             ledger.own(slot);
             taken[i] = slot;
         }
         counters.allocations += n;
-        if (removed != null) {
-            events.publish(new KvEvent.Removed(blocks().level(), removed));
-        }
+        counters.evictions += evicted;
+        events.removed(taken, n - evicted);
         return owned(taken);
     }
 
@@ -217,7 +208,7 @@ public final class BlockPool extends PoolHandles {
             requireHoldable(names, n);
             int[] held = new int[n];
             BlockList<?> list = given instanceof BlockList<?> whole ? whole : null;
-            List<StoredBlock> stored = events.wanted() ? new ArrayList<>(n) : null;
+            int fresh = 0;
             int previous = ReuseOrder.NONE;
             for (int i = 0; i < n; i++) {
                 int present = names.find(ledger.table, i);
@@ -238,16 +229,12 @@ public final class BlockPool extends PoolHandles {
                 int parent = names.findParent(ledger.table, i, previous);
                 names.name(ledger.slots, slot, parent, i);
                 ledger.register(slot, parent);
-                counters.registrations++;
+                fresh++;
                 held[i] = slot;
                 previous = slot;
-                if (stored != null) {
-                    stored.add(stored(slot, names.parentHash(i)));
-                }
             }
-            if (stored != null && !stored.isEmpty()) {
-                events.publish(new KvEvent.Stored(blocks().level(), pageSize(), stored));
-            }
+            counters.registrations += fresh;
+            events.stored(filled, held, fresh, names);
             if (list != null) {
                 ended(list);
             }
@@ -256,16 +243,6 @@ public final class BlockPool extends PoolHandles {
         } finally {
             lock.unlock();
         }
-    }
-
-    private StoredBlock stored(int slot, OptionalLong parentHash) {
-        SlotTable slots = ledger.slots;
-        return new StoredBlock(slots.sequenceHash(slot), slots.blockHash(slot), parentHash, slots.position(slot),
-                slots.probe(slot), slot, slots.generation(slot));
-    }
-
-    private RemovedBlock removed(int slot) {
-        return new RemovedBlock(ledger.slots.sequenceHash(slot), slot);
     }
 
     /** The slots of these blocks. A whole list is looked through without making its handles. */
@@ -407,9 +384,7 @@ public final class BlockPool extends PoolHandles {
         try {
             requireOpen();
             int cleared = ledger.clear();
-            if (events.wanted()) {
-                events.publish(new KvEvent.Cleared(blocks().level()));
-            }
+            events.cleared();
             line.wake(ledger.available());
             return cleared;
         } finally {
@@ -454,11 +429,7 @@ public final class BlockPool extends PoolHandles {
 
     @Override
     void dropIdle() {
-        List<RemovedBlock> removed = new ArrayList<>(ledger.inactive());
-        ledger.dropIdle(slot -> removed.add(removed(slot)));
-        if (!removed.isEmpty() && events.wanted()) {
-            events.publish(new KvEvent.Removed(blocks().level(), removed));
-        }
+        events.removed(ledger.dropIdle(), 0);
     }
 
     private void reserved(int slotCount) {

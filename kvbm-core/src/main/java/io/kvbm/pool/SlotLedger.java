@@ -1,7 +1,5 @@
 package io.kvbm.pool;
 
-import java.util.function.IntConsumer;
-
 /**
  * The book of a pool: which slots are free, filled, held and idle, under which identities they are found, in which
  * order they are reused, and how many there are of each. It knows neither handles nor events nor waiting. Guarded by
@@ -147,13 +145,14 @@ final class SlotLedger {
         return cleared;
     }
 
-    /** Unlists and frees every idle slot, telling each one while its names are still known. */
-    void dropIdle(IntConsumer dropped) {
-        while (inactive > 0) {
-            int slot = evict();
-            dropped.accept(slot);
-            free.add(slot);
+    /** Unlists and frees every idle slot, and says which ones. */
+    int[] dropIdle() {
+        int[] dropped = new int[inactive];
+        for (int i = 0; i < dropped.length; i++) {
+            dropped[i] = evict();
+            free.add(dropped[i]);
         }
+        return dropped;
     }
 
     // ---------------------------------------------------------------------------------------------- counts
