@@ -28,8 +28,14 @@ public abstract class BlockOwner {
     /** A hold without a handle. */
     protected abstract Pin pin(BlockHandle handle);
 
-    /** Holds without handles on the blocks {@code from} to {@code to} (exclusive) of an array, or on none. */
+    /**
+     * Holds without handles on the blocks {@code from} to {@code to} (exclusive) of an array, or on none. Either all of
+     * them are mutable, or none.
+     */
     protected abstract List<Pin> pinAll(BlockHandle[] handles, int from, int to);
+
+    /** Holds without handles on all blocks of a list, which has at least one, or on none. */
+    protected abstract List<Pin> pinAll(BlockList<?> list);
 
     /** Ends all these pins that are not ended yet. */
     protected abstract void unpinAll(List<Pin> pins);

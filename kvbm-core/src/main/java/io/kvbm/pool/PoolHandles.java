@@ -85,14 +85,7 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
 
     @Override
     protected final Pin pin(BlockHandle handle) {
-        lock.lock();
-        try {
-            requireOpen(handle);
-            ledger.hold(slot(handle));
-            return new SlotPin(this, slot(handle), handle instanceof ImmutableBlock);
-        } finally {
-            lock.unlock();
-        }
+        return pinAll(new BlockHandle[]{handle}, 0, 1).getFirst();
     }
 
     @Override
@@ -108,11 +101,25 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         } finally {
             lock.unlock();
         }
-        SlotPin[] pins = new SlotPin[pinned.length];
-        for (int i = 0; i < pins.length; i++) {
-            pins[i] = new SlotPin(this, pinned[i], handles[from + i] instanceof ImmutableBlock);
+        return new SlotPins(this, pinned, handles[from] instanceof ImmutableBlock);
+    }
+
+    @Override
+    protected final List<Pin> pinAll(BlockList<?> list) {
+        int[] pinned = new int[list.size()];
+        lock.lock();
+        try {
+            for (int i = 0; i < pinned.length; i++) {
+                if (isEnded(list, i)) {
+                    requireOpen(list.get(i));
+                }
+                pinned[i] = slot(list, i);
+            }
+            ledger.holdAll(pinned);
+        } finally {
+            lock.unlock();
         }
-        return Arrays.asList(pins);
+        return new SlotPins(this, pinned, list.getFirst() instanceof ImmutableBlock);
     }
 
     // ---------------------------------------------------------------------------------------------- give back
@@ -166,23 +173,34 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         }
     }
 
-    final void unpin(SlotPin pin) {
-        unpinAll(List.of(pin));
+    /** Ends one pin. */
+    final void unpin(SlotPins pins, int place) {
+        lock.lock();
+        try {
+            endPin(pins, place);
+            line.wake(ledger.available());
+        } finally {
+            unlockAndFree();
+        }
     }
 
     @Override
     protected final void unpinAll(List<Pin> pins) {
+        SlotPins own = (SlotPins) pins;
         lock.lock();
         try {
-            for (Pin pin : pins) {
-                SlotPin own = (SlotPin) pin;
-                if (own.end()) {
-                    letGo(own.slot());
-                }
+            for (int i = 0; i < own.size(); i++) {
+                endPin(own, i);
             }
             line.wake(ledger.available());
         } finally {
             unlockAndFree();
+        }
+    }
+
+    private void endPin(SlotPins pins, int place) {
+        if (pins.end(place)) {
+            letGo(pins.slot(place));
         }
     }
 
