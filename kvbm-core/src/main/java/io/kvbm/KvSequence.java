@@ -207,7 +207,7 @@ public final class KvSequence implements AutoCloseable {
             shared.close();
         }
         List<BlockHandle> dropped = holds.handles.subList(blocksFor(n, pageSize), holds.handles.size());
-        closeAll(pool, dropped);
+        pool.closeAll(dropped);
         dropped.clear();
         chain.truncate(Math.min(chain.size(), whole));
         registered = Math.min(registered, whole);
@@ -235,7 +235,7 @@ public final class KvSequence implements AutoCloseable {
                 handles.add(((ImmutableBlock) handle).share());
             }
         } catch (RuntimeException e) {
-            closeAll(pool, handles);
+            pool.closeAll(handles);
             copies.close();
             throw e;
         }
@@ -259,7 +259,7 @@ public final class KvSequence implements AutoCloseable {
         try {
             manager.transfers().execute(TransferRequest.put(from, to));
         } catch (RuntimeException e) {
-            closeAll(pool, to);
+            pool.closeAll(to);
             throw e;
         }
     }
@@ -277,10 +277,6 @@ public final class KvSequence implements AutoCloseable {
                     + " blocks was asked for and " + pool + " has " + pool.attainableBlocks()
                     + " in all; enlarge the pool or shorten the request");
         }
-    }
-
-    private static void closeAll(BlockPool pool, List<? extends BlockHandle> handles) {
-        BlockList.of(pool, handles.toArray(BlockHandle[]::new)).close();
     }
 
     private static int blocksFor(int tokens, int pageSize) {
@@ -329,7 +325,7 @@ public final class KvSequence implements AutoCloseable {
                 log.warn("A sequence with {} blocks was never closed; its blocks have been taken back. Close every"
                         + " sequence, for example with try-with-resources", handles.size());
             }
-            closeAll(pool, handles);
+            pool.closeAll(handles);
         }
     }
 

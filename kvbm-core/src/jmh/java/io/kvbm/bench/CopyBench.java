@@ -42,7 +42,7 @@ public class CopyBench {
     static final int BATCH = 128;
     static final long MEMORY = 512L << 20;
 
-    /** Half of the memory holds sources, the other half destinations. */
+    /** Requests over all of the memory, each for lists as a pool gives them when its blocks have come back in any order. */
     @State(Scope.Benchmark)
     public static class Memory {
 
@@ -50,7 +50,7 @@ public class CopyBench {
         int blockBytes;
 
         BlockPool pool;
-        BlockList<MutableBlock> blocks;
+        final List<BlockList<MutableBlock>> blocks = new ArrayList<>();
         TransferDispatcher transfers;
         MethodHandle memcpy;
         final List<TransferRequest> requests = new ArrayList<>();
@@ -72,20 +72,25 @@ public class CopyBench {
             BlockMemory memory = BlockMemory.allocate(config, LayoutType.FULLY_CONTIGUOUS,
                     HostAllocator.builder().backgroundFrom(Long.MAX_VALUE).build());
             pool = BlockPool.builder(new BlockSet(memory, 1, 1, CacheLevel.G2)).build();
-            blocks = pool.allocateBlocks(count);
+            shuffle(count);
             transfers = TransferDispatcher.builder().build();
             memcpy = memcpy();
-            List<MutableBlock> sources = new ArrayList<>(blocks.subList(0, count / 2));
-            List<MutableBlock> destinations = new ArrayList<>(blocks.subList(count / 2, count));
-            Collections.shuffle(sources, new Random(1));
-            Collections.shuffle(destinations, new Random(2));
-            for (int at = 0; at + BATCH <= count / 2; at += BATCH) {
-                List<MutableBlock> these = sources.subList(at, at + BATCH);
-                List<MutableBlock> those = destinations.subList(at, at + BATCH);
+            for (int at = 0; at + 2 * BATCH <= count; at += 2 * BATCH) {
+                BlockList<MutableBlock> these = pool.allocateBlocks(BATCH);
+                BlockList<MutableBlock> those = pool.allocateBlocks(BATCH);
+                blocks.add(these);
+                blocks.add(those);
                 requests.add(TransferRequest.put(these, those));
                 from.add(these.stream().map(MutableBlock::segment).toArray(MemorySegment[]::new));
                 to.add(those.stream().map(MutableBlock::segment).toArray(MemorySegment[]::new));
             }
+        }
+
+        /** Blocks are allocated in the order in which they came back. */
+        private void shuffle(int count) {
+            List<MutableBlock> all = new ArrayList<>(pool.allocateBlocks(count));
+            Collections.shuffle(all, new Random(1));
+            all.forEach(MutableBlock::close);
         }
 
         int turn() {
@@ -96,7 +101,7 @@ public class CopyBench {
         @TearDown
         public void close() {
             transfers.close();
-            blocks.close();
+            blocks.forEach(BlockList::close);
             pool.close();
         }
 

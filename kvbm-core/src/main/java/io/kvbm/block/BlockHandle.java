@@ -2,8 +2,6 @@ package io.kvbm.block;
 
 import java.lang.foreign.MemorySegment;
 
-import org.jspecify.annotations.Nullable;
-
 import io.kvbm.error.ClosedException;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.storage.BlockMemory;
@@ -15,24 +13,23 @@ import io.kvbm.storage.StorageType;
  */
 public abstract sealed class BlockHandle implements Block, AutoCloseable permits MutableBlock, ImmutableBlock {
 
-    final BlockOwner owner;
+    final BlockList<?> list;
+    final int place;
     final int slot;
 
-    /** Keeps the owner's leak net from striking while any handle of the same call is reachable. */
-    final @Nullable Object anchor;
+    BlockHandle(BlockList<?> list, int place) {
+        this.list = list;
+        this.place = place;
+        this.slot = list.slot(place);
+    }
 
-    /** Written under the owner's lock only; read elsewhere as a courtesy to report use after close. */
-    boolean ended;
-
-    BlockHandle(BlockOwner owner, int slot, @Nullable Object anchor) {
-        this.owner = owner;
-        this.slot = slot;
-        this.anchor = anchor;
+    final BlockOwner owner() {
+        return list.owner;
     }
 
     @Override
     public final BlockId id() {
-        return owner.blocks().id(slot);
+        return owner().blocks().id(slot);
     }
 
     @Override
@@ -42,17 +39,17 @@ public abstract sealed class BlockHandle implements Block, AutoCloseable permits
 
     /** Whether both blocks are of one block set of one worker, so that their indices alone tell them apart. */
     public final boolean isOfSameSet(BlockHandle other) {
-        return owner.owns(other) || owner.blocks().isNamedAs(other.owner.blocks());
+        return owner().owns(other) || owner().blocks().isNamedAs(other.owner().blocks());
     }
 
     @Override
     public final BlockLayout layout() {
-        return owner.blocks().memory().layout();
+        return owner().blocks().memory().layout();
     }
 
     @Override
     public final StorageType storageType() {
-        return owner.blocks().memory().storageType();
+        return owner().blocks().memory().storageType();
     }
 
     @Override
@@ -67,12 +64,12 @@ public abstract sealed class BlockHandle implements Block, AutoCloseable permits
 
     /** The caller's wish and the pool's ticks for this block. */
     public final BlockMetadata metadata() {
-        return owner.metadata(this);
+        return owner().metadata(this);
     }
 
     /** Whether the hold was given back. */
     public final boolean isClosed() {
-        return ended;
+        return list.isEnded(place);
     }
 
     /**
@@ -81,19 +78,19 @@ public abstract sealed class BlockHandle implements Block, AutoCloseable permits
      * @throws ClosedException after the handle was closed
      */
     public final Pin pin() {
-        return owner.pin(this);
+        return owner().pin(this);
     }
 
     /** Gives the hold back. */
     @Override
     public final void close() {
-        owner.release(this);
+        owner().release(this);
     }
 
     abstract MemorySegment view(MemorySegment memory);
 
     final void requireOpen() {
-        if (ended) {
+        if (isClosed()) {
             throw new ClosedException(
                     "The handle of block " + id() + " is closed; keep it open as long as the block is used");
         }
@@ -101,11 +98,11 @@ public abstract sealed class BlockHandle implements Block, AutoCloseable permits
 
     private BlockMemory memory() {
         requireOpen();
-        return owner.blocks().memory();
+        return owner().blocks().memory();
     }
 
     @Override
     public String toString() {
-        return getClass().getSimpleName() + "[" + id() + (ended ? ", closed]" : "]");
+        return getClass().getSimpleName() + "[" + id() + (isClosed() ? ", closed]" : "]");
     }
 }

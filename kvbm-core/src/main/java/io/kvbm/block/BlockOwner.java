@@ -2,8 +2,6 @@ package io.kvbm.block;
 
 import java.util.List;
 
-import org.jspecify.annotations.Nullable;
-
 import io.kvbm.token.TokenBlock;
 
 /**
@@ -21,8 +19,8 @@ public abstract class BlockOwner {
     /** Takes back the hold of this handle, unless it was taken back before. */
     protected abstract void release(BlockHandle handle);
 
-    /** Takes back the holds of all these handles at once, last to first. */
-    protected abstract void releaseAll(List<? extends BlockHandle> handles);
+    /** Takes back the holds of a list that were not taken back before, at once, last to first. */
+    protected abstract void releaseAll(BlockList<?> list);
 
     /** Another hold on the registered block of this handle. */
     protected abstract ImmutableBlock share(ImmutableBlock handle);
@@ -30,8 +28,14 @@ public abstract class BlockOwner {
     /** A hold without a handle. */
     protected abstract Pin pin(BlockHandle handle);
 
-    /** Holds without handles on the blocks {@code from} to {@code to} (exclusive) of an array, or on none. */
+    /**
+     * Holds without handles on the blocks {@code from} to {@code to} (exclusive) of an array, or on none. Either all of
+     * them are mutable, or none.
+     */
     protected abstract List<Pin> pinAll(BlockHandle[] handles, int from, int to);
+
+    /** Holds without handles on all blocks of a list, which has at least one, or on none. */
+    protected abstract List<Pin> pinAll(BlockList<?> list);
 
     /** Ends all these pins that are not ended yet. */
     protected abstract void unpinAll(List<Pin> pins);
@@ -51,20 +55,30 @@ public abstract class BlockOwner {
     /** Hash of the tokens of the registered block; refused like {@link #metadata}. */
     protected abstract long blockHash(ImmutableBlock handle);
 
-    /** A handle on a slot that its holder alone may write. */
-    protected final MutableBlock mutable(int slot, @Nullable Object anchor) {
-        return new MutableBlock(this, slot, anchor);
+    /** Holds on slots that their holder alone may write; the array becomes the list's own. */
+    protected final BlockList<MutableBlock> mutable(int[] slots) {
+        return new BlockList<>(this, slots, BlockList.HandleKind.MUTABLE);
     }
 
-    /** A handle on a slot with registered content. */
-    protected final ImmutableBlock immutable(int slot, @Nullable Object anchor) {
-        return new ImmutableBlock(this, slot, anchor);
+    /** Holds on slots with registered content; the array becomes the list's own. */
+    protected final BlockList<ImmutableBlock> immutable(int[] slots) {
+        return new BlockList<>(this, slots, BlockList.HandleKind.IMMUTABLE);
+    }
+
+    /** What is to be run when all holds of a list have been given back. */
+    protected final void watch(BlockList<?> list, Runnable net) {
+        list.net = net;
     }
 
     /** Whether the handle is one of this owner's. */
-    @SuppressWarnings("ReferenceEquality") // an owner is itself and nobody else
     protected final boolean owns(BlockHandle handle) {
-        return handle.owner == this;
+        return owns(handle.list);
+    }
+
+    /** Whether the list is one of this owner's. */
+    @SuppressWarnings("ReferenceEquality") // an owner is itself and nobody else
+    protected final boolean owns(BlockList<?> list) {
+        return list.owner == this;
     }
 
     /** The slot of one of this owner's handles. */
@@ -72,25 +86,55 @@ public abstract class BlockOwner {
         return handle.slot;
     }
 
-    /** What the handle was given to hold on to. */
-    protected final @Nullable Object anchor(BlockHandle handle) {
-        return handle.anchor;
+    /** The slot at a place of one of this owner's lists. */
+    protected final int slot(BlockList<?> list, int place) {
+        return list.slot(place);
+    }
+
+    /** Whether the hold at a place of a list was given back. */
+    protected final boolean isEnded(BlockList<?> list, int place) {
+        return list.isEnded(place);
     }
 
     /**
-     * Marks the handle as closed, under the owner's lock.
+     * Marks the handle's hold as given back, under the owner's lock.
      *
-     * @return false where it was closed already
+     * @return false where it was given back already
      */
     protected final boolean end(BlockHandle handle) {
-        if (!owns(handle)) {
-            throw new IllegalStateException("A handle can be ended by its own pool only");
-        }
-        if (handle.ended) {
+        if (!end(handle.list, handle.place)) {
             return false;
         }
-        handle.ended = true;
+        ended(handle.list);
         return true;
+    }
+
+    /** Marks one hold of a list as given back, like {@link #end(BlockHandle)}; the caller calls {@link #ended} at last. */
+    protected final boolean end(BlockList<?> list, int place) {
+        if (!owns(list)) {
+            throw new IllegalStateException("A handle can be ended by its own pool only");
+        }
+        int hold = list.holds[place];
+        if (hold < 0) {
+            return false;
+        }
+        list.holds[place] = ~hold;
+        return true;
+    }
+
+    /** Calls off what watches over a list of which no hold is left. */
+    protected final void ended(BlockList<?> list) {
+        Runnable net = list.net;
+        if (net == null) {
+            return;
+        }
+        for (int hold : list.holds) {
+            if (hold >= 0) {
+                return;
+            }
+        }
+        list.net = null;
+        net.run();
     }
 
     /**

@@ -2,13 +2,11 @@ package io.kvbm.block;
 
 import java.lang.foreign.MemorySegment;
 
-import org.jspecify.annotations.Nullable;
-
 /** A shared hold on a registered block: its bytes stay as they are and findable under its identity while it is held. */
 public final class ImmutableBlock extends BlockHandle {
 
-    ImmutableBlock(BlockOwner owner, int slot, @Nullable Object anchor) {
-        super(owner, slot, anchor);
+    ImmutableBlock(BlockList<ImmutableBlock> list, int place) {
+        super(list, place);
     }
 
     /**
@@ -17,22 +15,22 @@ public final class ImmutableBlock extends BlockHandle {
      * @throws io.kvbm.error.ClosedException after this handle was closed
      */
     public ImmutableBlock share() {
-        return owner.share(this);
+        return owner().share(this);
     }
 
     /** The chained XXH3-64 hash of the tokens up to the end of this block, unsigned. */
     public long sequenceHash() {
-        return owner.sequenceHash(this);
+        return owner().sequenceHash(this);
     }
 
     /** The XXH3-64 hash of this block's own tokens, unsigned. */
     public long blockHash() {
-        return owner.blockHash(this);
+        return owner().blockHash(this);
     }
 
     /** How often the slot has left the registered state: two reads of the same generation saw the same content. */
     public long generation() {
-        return owner.generation(this);
+        return owner().generation(this);
     }
 
     @Override

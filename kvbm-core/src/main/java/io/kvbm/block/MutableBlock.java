@@ -18,8 +18,8 @@ public final class MutableBlock extends BlockHandle {
 
     private @Nullable BlockContent content;
 
-    MutableBlock(BlockOwner owner, int slot, @Nullable Object anchor) {
-        super(owner, slot, anchor);
+    MutableBlock(BlockList<MutableBlock> list, int place) {
+        super(list, place);
     }
 
     /** What the block holds. */
@@ -81,7 +81,7 @@ public final class MutableBlock extends BlockHandle {
     /** Drops the content and the priority. */
     public void reset() {
         content().reset();
-        owner.priority(this, 0);
+        owner().priority(this, 0);
     }
 
     /**
@@ -124,7 +124,7 @@ public final class MutableBlock extends BlockHandle {
      * @param priority unsigned; lower goes first
      */
     public void priority(int priority) {
-        owner.priority(this, priority);
+        owner().priority(this, priority);
     }
 
     @Override

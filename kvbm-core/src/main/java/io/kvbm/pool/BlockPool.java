@@ -2,10 +2,8 @@ package io.kvbm.pool;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.OptionalLong;
-
-import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.BlockList;
 import io.kvbm.block.BlockSet;
@@ -16,9 +14,6 @@ import io.kvbm.error.ConfigException;
 import io.kvbm.error.IdentityException;
 import io.kvbm.error.PoolException;
 import io.kvbm.event.EventSink;
-import io.kvbm.event.KvEvent;
-import io.kvbm.event.KvEvent.RemovedBlock;
-import io.kvbm.event.KvEvent.StoredBlock;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.token.IdentityKind;
@@ -43,15 +38,15 @@ public final class BlockPool extends PoolHandles {
     public static final int MAX_BLOCKS = 1 << 28;
 
     private final IdentityKind identity;
-    private final EventSink events;
-    private final BlockList<ImmutableBlock> noBlocks = BlockList.of(this, new ImmutableBlock[0]);
+    private final PoolEvents events;
+    private final BlockList<ImmutableBlock> noBlocks = immutable(new int[0]);
     private final SlotMarks marks;
     private int[] found = new int[64];
 
     private BlockPool(Builder builder) {
         super(builder.blocks, builder.ledger(), builder.leakDetection, builder.clock, builder.maxWaiters);
         this.identity = builder.identity;
-        this.events = builder.events;
+        this.events = new PoolEvents(builder.events, builder.blocks, ledger.slots);
         this.marks = new SlotMarks(ledger.size());
         builder.blocks.memory().onReserved(this::reserved);
         var _ = builder.blocks.memory().reserved().whenComplete((_, failure) -> {
@@ -146,27 +141,21 @@ public final class BlockPool extends PoolHandles {
     }
 
     private BlockList<MutableBlock> take(int n) {
-        MutableBlock[] handles = new MutableBlock[n];
-        LeakNet.@Nullable Anchor anchor = n == 0 ? null : leaks.cast(n);
-        List<RemovedBlock> removed = null;
+        int[] taken = new int[n];
+        int evicted = 0;
         for (int i = 0; i < n; i++) {
             int slot = ledger.takeFree();
             if (slot == ReuseOrder.NONE) {
                 slot = ledger.evict();
-                counters.evictions++;
-                if (events.wanted()) {
-                    removed = removed == null ? new ArrayList<>(n - i) : removed;
-                    removed.add(removed(slot));
-                }
+                evicted++;
             }
             ledger.own(slot);
-            handles[i] = ownedHandle(slot, anchor);
+            taken[i] = slot;
         }
         counters.allocations += n;
-        if (removed != null) {
-            events.publish(new KvEvent.Removed(blocks().level(), removed));
-        }
-        return BlockList.of(this, handles);
+        counters.evictions += evicted;
+        events.removed(taken, n - evicted);
+        return owned(taken);
     }
 
     // ---------------------------------------------------------------------------------------------- register
@@ -215,66 +204,66 @@ public final class BlockPool extends PoolHandles {
             if (n == 0) {
                 return noBlocks;
             }
-            requireRegistrable(given);
+            int[] filled = requireRegistrable(given);
             requireHoldable(names, n);
-            ImmutableBlock[] handles = new ImmutableBlock[n];
-            LeakNet.@Nullable Anchor anchor = leaks.cast(n);
-            List<StoredBlock> stored = events.wanted() ? new ArrayList<>(n) : null;
+            int[] held = new int[n];
+            BlockList<?> list = given instanceof BlockList<?> whole ? whole : null;
+            int fresh = 0;
             int previous = ReuseOrder.NONE;
             for (int i = 0; i < n; i++) {
                 int present = names.find(ledger.table, i);
-                int slot = slot(given.get(i));
-                consume(given.get(i));
+                int slot = filled[i];
+                if (list != null) {
+                    end(list, i);
+                } else {
+                    end(given.get(i));
+                }
                 if (present != ReuseOrder.NONE) {
                     ledger.activate(present);
                     letGo(slot);
                     counters.registrationDedup++;
-                    handles[i] = sharedHandle(present, anchor);
+                    held[i] = present;
                     previous = present;
                     continue;
                 }
                 int parent = names.findParent(ledger.table, i, previous);
                 names.name(ledger.slots, slot, parent, i);
                 ledger.register(slot, parent);
-                counters.registrations++;
-                handles[i] = sharedHandle(slot, anchor);
+                fresh++;
+                held[i] = slot;
                 previous = slot;
-                if (stored != null) {
-                    stored.add(stored(slot, names.parentHash(i)));
-                }
             }
-            if (stored != null && !stored.isEmpty()) {
-                events.publish(new KvEvent.Stored(blocks().level(), pageSize(), stored));
+            counters.registrations += fresh;
+            events.stored(filled, held, fresh, names);
+            if (list != null) {
+                ended(list);
             }
             line.wake(ledger.available());
-            return BlockList.of(this, handles);
+            return shared(held);
         } finally {
             lock.unlock();
         }
     }
 
-    private StoredBlock stored(int slot, OptionalLong parentHash) {
-        SlotTable slots = ledger.slots;
-        return new StoredBlock(slots.sequenceHash(slot), slots.blockHash(slot), parentHash, slots.position(slot),
-                slots.probe(slot), slot, slots.generation(slot));
-    }
-
-    private RemovedBlock removed(int slot) {
-        return new RemovedBlock(ledger.slots.sequenceHash(slot), slot);
-    }
-
-    private void requireRegistrable(List<MutableBlock> given) {
+    /** The slots of these blocks. A whole list is looked through without making its handles. */
+    private int[] requireRegistrable(List<MutableBlock> given) {
+        BlockList<?> list = given instanceof BlockList<?> whole && owns(whole) ? whole : null;
+        int[] filled = new int[given.size()];
         marks.clear();
-        for (MutableBlock block : given) {
-            requireOwn(block);
-            int slot = slot(block);
+        for (int i = 0; i < filled.length; i++) {
+            if (list == null || isEnded(list, i)) {
+                requireOwn(given.get(i));
+            }
+            int slot = list == null ? slot(given.get(i)) : slot(list, i);
             if (!marks.add(slot)) {
-                throw invalid(block, "is given twice; give every block once");
+                throw invalid(given.get(i), "is given twice; give every block once");
             }
             if (ledger.slots.holders(slot) > 1) {
-                throw invalid(block, "is pinned by a running transfer; wait for its completion");
+                throw invalid(given.get(i), "is pinned by a running transfer; wait for its completion");
             }
+            filled[i] = slot;
         }
+        return filled;
     }
 
     private void requireOwn(MutableBlock block) {
@@ -377,13 +366,10 @@ public final class BlockPool extends PoolHandles {
         if (n == 0) {
             return noBlocks;
         }
-        ImmutableBlock[] handles = new ImmutableBlock[n];
-        LeakNet.@Nullable Anchor anchor = leaks.cast(n);
         for (int i = 0; i < n; i++) {
             ledger.activate(found[i]);
-            handles[i] = sharedHandle(found[i], anchor);
         }
-        return BlockList.of(this, handles);
+        return shared(Arrays.copyOf(found, n));
     }
 
     // ---------------------------------------------------------------------------------------------- whole pool
@@ -398,9 +384,7 @@ public final class BlockPool extends PoolHandles {
         try {
             requireOpen();
             int cleared = ledger.clear();
-            if (events.wanted()) {
-                events.publish(new KvEvent.Cleared(blocks().level()));
-            }
+            events.cleared();
             line.wake(ledger.available());
             return cleared;
         } finally {
@@ -445,11 +429,7 @@ public final class BlockPool extends PoolHandles {
 
     @Override
     void dropIdle() {
-        List<RemovedBlock> removed = new ArrayList<>(ledger.inactive());
-        ledger.dropIdle(slot -> removed.add(removed(slot)));
-        if (!removed.isEmpty() && events.wanted()) {
-            events.publish(new KvEvent.Removed(blocks().level(), removed));
-        }
+        events.removed(ledger.dropIdle(), 0);
     }
 
     private void reserved(int slotCount) {

@@ -6,11 +6,9 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Supplier;
-
-import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.BlockHandle;
+import io.kvbm.block.BlockList;
 import io.kvbm.block.BlockMetadata;
 import io.kvbm.block.BlockOwner;
 import io.kvbm.block.BlockSet;
@@ -53,20 +51,24 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
 
     // ---------------------------------------------------------------------------------------------- hold
 
-    /** The handle of a slot that was just taken to be filled. */
-    final MutableBlock ownedHandle(int slot, LeakNet.@Nullable Anchor anchor) {
-        if (anchor != null) {
-            anchor.opened(slot);
-        }
-        return mutable(slot, anchor);
+    /** The list of holds that were just taken on slots to be filled. */
+    final BlockList<MutableBlock> owned(int[] slots) {
+        BlockList<MutableBlock> list = mutable(slots);
+        castNet(list, slots);
+        return list;
     }
 
-    /** The handle of a hold that was just taken on a registered slot. */
-    final ImmutableBlock sharedHandle(int slot, LeakNet.@Nullable Anchor anchor) {
-        if (anchor != null) {
-            anchor.opened(slot);
+    /** The list of holds that were just taken on registered slots. */
+    final BlockList<ImmutableBlock> shared(int[] slots) {
+        BlockList<ImmutableBlock> list = immutable(slots);
+        castNet(list, slots);
+        return list;
+    }
+
+    private void castNet(BlockList<?> list, int[] slots) {
+        if (slots.length > 0 && leaks.isDue()) {
+            watch(list, leaks.cast(list, slots));
         }
-        return immutable(slot, anchor);
     }
 
     @Override
@@ -74,9 +76,8 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         lock.lock();
         try {
             requireOpen(handle);
-            LeakNet.@Nullable Anchor anchor = leaks.cast(1);
             ledger.hold(slot(handle));
-            return sharedHandle(slot(handle), anchor);
+            return shared(new int[]{slot(handle)}).getFirst();
         } finally {
             lock.unlock();
         }
@@ -84,14 +85,7 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
 
     @Override
     protected final Pin pin(BlockHandle handle) {
-        lock.lock();
-        try {
-            requireOpen(handle);
-            ledger.hold(slot(handle));
-            return new SlotPin(this, slot(handle), handle instanceof ImmutableBlock);
-        } finally {
-            lock.unlock();
-        }
+        return pinAll(new BlockHandle[]{handle}, 0, 1).getFirst();
     }
 
     @Override
@@ -107,11 +101,25 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         } finally {
             lock.unlock();
         }
-        SlotPin[] pins = new SlotPin[pinned.length];
-        for (int i = 0; i < pins.length; i++) {
-            pins[i] = new SlotPin(this, pinned[i], handles[from + i] instanceof ImmutableBlock);
+        return new SlotPins(this, pinned, handles[from] instanceof ImmutableBlock);
+    }
+
+    @Override
+    protected final List<Pin> pinAll(BlockList<?> list) {
+        int[] pinned = new int[list.size()];
+        lock.lock();
+        try {
+            for (int i = 0; i < pinned.length; i++) {
+                if (isEnded(list, i)) {
+                    requireOpen(list.get(i));
+                }
+                pinned[i] = slot(list, i);
+            }
+            ledger.holdAll(pinned);
+        } finally {
+            lock.unlock();
         }
-        return Arrays.asList(pins);
+        return new SlotPins(this, pinned, list.getFirst() instanceof ImmutableBlock);
     }
 
     // ---------------------------------------------------------------------------------------------- give back
@@ -128,10 +136,26 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
     }
 
     @Override
-    protected final void releaseAll(List<? extends BlockHandle> handles) {
-        if (handles.isEmpty()) {
+    protected final void releaseAll(BlockList<?> list) {
+        if (list.isEmpty()) {
             return;
         }
+        lock.lock();
+        try {
+            for (int i = list.size() - 1; i >= 0; i--) {
+                if (end(list, i)) {
+                    letGo(slot(list, i));
+                }
+            }
+            ended(list);
+            line.wake(ledger.available());
+        } finally {
+            unlockAndFree();
+        }
+    }
+
+    /** Gives the holds of these handles of this pool back at once, last to first; those given back before are skipped. */
+    public final void closeAll(List<? extends BlockHandle> handles) {
         lock.lock();
         try {
             for (int i = handles.size() - 1; i >= 0; i--) {
@@ -144,35 +168,29 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
     }
 
     private void giveBack(BlockHandle handle) {
-        if (consume(handle)) {
+        if (end(handle)) {
             letGo(slot(handle));
         }
     }
 
-    /** Ends a handle but not its hold; false where it was ended before. */
-    final boolean consume(BlockHandle handle) {
-        if (!end(handle)) {
-            return false;
+    /** Ends one pin. */
+    final void unpin(SlotPins pins, int place) {
+        lock.lock();
+        try {
+            endPin(pins, place);
+            line.wake(ledger.available());
+        } finally {
+            unlockAndFree();
         }
-        if (anchor(handle) instanceof LeakNet.Anchor anchor) {
-            anchor.closed(slot(handle));
-        }
-        return true;
-    }
-
-    final void unpin(SlotPin pin) {
-        unpinAll(List.of(pin));
     }
 
     @Override
     protected final void unpinAll(List<Pin> pins) {
+        SlotPins own = (SlotPins) pins;
         lock.lock();
         try {
-            for (Pin pin : pins) {
-                SlotPin own = (SlotPin) pin;
-                if (own.end()) {
-                    letGo(own.slot());
-                }
+            for (int i = 0; i < own.size(); i++) {
+                endPin(own, i);
             }
             line.wake(ledger.available());
         } finally {
@@ -180,17 +198,24 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         }
     }
 
-    /** Takes back what a leak net has found open. */
-    final int[] reclaim(Supplier<int[]> openSlots) {
+    private void endPin(SlotPins pins, int place) {
+        if (pins.end(place)) {
+            letGo(pins.slot(place));
+        }
+    }
+
+    /** Takes back what is open of the holds of a list that is lost, and says which slots that were. */
+    final int[] reclaim(int[] holds) {
         lock.lock();
         try {
-            int[] slots = openSlots.get();
-            for (int slot : slots) {
-                letGo(slot);
+            int[] open = Arrays.stream(holds).filter(hold -> hold >= 0).toArray();
+            Arrays.setAll(holds, i -> Math.min(holds[i], ~holds[i]));
+            for (int i = open.length - 1; i >= 0; i--) {
+                letGo(open[i]);
             }
-            counters.leaked += slots.length;
+            counters.leaked += open.length;
             line.wake(ledger.available());
-            return slots;
+            return open;
         } finally {
             unlockAndFree();
         }

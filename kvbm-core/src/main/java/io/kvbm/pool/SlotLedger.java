@@ -1,7 +1,5 @@
 package io.kvbm.pool;
 
-import java.util.function.IntConsumer;
-
 /**
  * The book of a pool: which slots are free, filled, held and idle, under which identities they are found, in which
  * order they are reused, and how many there are of each. It knows neither handles nor events nor waiting. Guarded by
@@ -61,10 +59,9 @@ final class SlotLedger {
 
     /** Gives a slot taken out of the free ones, or evicted, to one holder that fills it. */
     void own(int slot) {
-        slots.move(slot, SlotState.OWNED);
-        slots.acquired(slot, ++tick);
+        slots.own(slot, ++tick);
         owned++;
-        hold(slot);
+        holders++;
     }
 
     /** Lists a filled slot under the name it was given; its hold goes on. */
@@ -101,29 +98,24 @@ final class SlotLedger {
 
     /** Ends one hold; with the last one the slot goes to where its content belongs. */
     void letGo(int slot) {
+        SlotState held = slots.state(slot);
+        boolean last = slots.drop(slot, tick + 1);
         holders--;
-        if (!slots.drop(slot)) {
+        if (!last) {
             return;
         }
-        slots.returned(slot, ++tick);
-        switch (slots.state(slot)) {
-            case OWNED -> {
+        tick++;
+        if (held == SlotState.ACTIVE) {
+            active--;
+            inactive++;
+            order.inactive(slot);
+        } else {
+            if (held == SlotState.OWNED) {
                 owned--;
-                slots.move(slot, SlotState.FREE);
-                free.add(slot);
-            }
-            case UNLISTED -> {
+            } else {
                 unlisted--;
-                slots.move(slot, SlotState.FREE);
-                free.add(slot);
             }
-            case ACTIVE -> {
-                active--;
-                inactive++;
-                slots.move(slot, SlotState.INACTIVE);
-                order.inactive(slot);
-            }
-            case FREE, INACTIVE -> throw new IllegalStateException("Slot " + slot + " was held by nobody");
+            free.add(slot);
         }
     }
 
@@ -153,13 +145,14 @@ final class SlotLedger {
         return cleared;
     }
 
-    /** Unlists and frees every idle slot, telling each one while its names are still known. */
-    void dropIdle(IntConsumer dropped) {
-        while (inactive > 0) {
-            int slot = evict();
-            dropped.accept(slot);
-            free.add(slot);
+    /** Unlists and frees every idle slot, and says which ones. */
+    int[] dropIdle() {
+        int[] dropped = new int[inactive];
+        for (int i = 0; i < dropped.length; i++) {
+            dropped[i] = evict();
+            free.add(dropped[i]);
         }
+        return dropped;
     }
 
     // ---------------------------------------------------------------------------------------------- counts

@@ -6,57 +6,43 @@ import io.kvbm.block.BlockId;
 import io.kvbm.block.Pin;
 import io.kvbm.layout.BlockLayout;
 
-/** A hold on a slot that a running transfer has, so that the block's handles may be closed before it ends. */
+/** One of the holds of {@link SlotPins}, made each time it is asked for. */
 final class SlotPin implements Pin {
 
-    private final PoolHandles pool;
-    private final int slot;
-    private final boolean readOnly;
-    private boolean ended;
+    private final SlotPins pins;
+    private final int place;
 
-    SlotPin(PoolHandles pool, int slot, boolean readOnly) {
-        this.pool = pool;
-        this.slot = slot;
-        this.readOnly = readOnly;
-    }
-
-    int slot() {
-        return slot;
-    }
-
-    /** Marks the pin as ended, under the pool's lock; false where it was before. */
-    boolean end() {
-        boolean first = !ended;
-        ended = true;
-        return first;
+    SlotPin(SlotPins pins, int place) {
+        this.pins = pins;
+        this.place = place;
     }
 
     @Override
     public BlockId id() {
-        return pool.blocks().id(slot);
+        return pins.pool().blocks().id(pins.slot(place));
     }
 
     @Override
     public BlockLayout layout() {
-        return pool.blocks().memory().layout();
+        return pins.pool().blocks().memory().layout();
     }
 
     @Override
     public MemorySegment segment(int layer, int outer) {
-        return view(pool.blocks().memory().part(slot, layer, outer));
+        return view(pins.pool().blocks().memory().part(pins.slot(place), layer, outer));
     }
 
     @Override
     public MemorySegment segment() {
-        return view(pool.blocks().memory().block(slot));
+        return view(pins.pool().blocks().memory().block(pins.slot(place)));
     }
 
     private MemorySegment view(MemorySegment memory) {
-        return readOnly ? memory.asReadOnly() : memory;
+        return pins.readOnly() ? memory.asReadOnly() : memory;
     }
 
     @Override
     public void close() {
-        pool.unpin(this);
+        pins.pool().unpin(pins, place);
     }
 }

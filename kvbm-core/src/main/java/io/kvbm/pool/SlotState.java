@@ -58,6 +58,11 @@ enum SlotState {
         };
     }
 
+    /** Where a slot goes with its last hold. */
+    SlotState unheld() {
+        return this == ACTIVE ? INACTIVE : FREE;
+    }
+
     boolean registered() {
         return this == ACTIVE || this == INACTIVE;
     }

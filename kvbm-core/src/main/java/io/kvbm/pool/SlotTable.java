@@ -73,16 +73,23 @@ final class SlotTable {
 
     /** Changes the owner; leaving the registered states starts the next generation. */
     void move(int slot, SlotState to) {
-        long word = state[slot];
+        state[slot] = moved(slot, state[slot], to);
+    }
+
+    private static long moved(int slot, long word, SlotState to) {
         int from = (int) (word & STATE_MASK);
         if ((LEGAL >>> (from * 8 + to.code()) & 1) == 0) {
             throw new IllegalStateException("Slot " + slot + " cannot go from " + SlotState.of(from) + " to " + to);
         }
         long moved = (word & ~STATE_MASK) | to.code();
-        if (SlotState.of(from).registered() && !to.registered()) {
-            moved += 1L << GENERATION_SHIFT;
-        }
-        state[slot] = moved;
+        return SlotState.of(from).registered() && !to.registered() ? moved + (1L << GENERATION_SHIFT) : moved;
+    }
+
+    /** Gives a free slot to the one holder that fills it. */
+    void own(int slot, long tick) {
+        state[slot] = moved(slot, state[slot], SlotState.OWNED) + ONE_HOLDER;
+        acquiredTicks[slot] = tick;
+        priorities[slot] = 0;
     }
 
     int holders(int slot) {
@@ -117,15 +124,24 @@ final class SlotTable {
         }
     }
 
-    /** Ends one hold and says whether it was the last. */
-    boolean drop(int slot) {
+    /**
+     * Ends one hold; with the last one the slot goes to where its content belongs.
+     *
+     * @return whether it was the last
+     */
+    boolean drop(int slot, long tick) {
         long word = state[slot];
         if ((word & HOLDER_MASK) == 0) {
             throw new IllegalStateException("Slot " + slot + " is given back more often than it was held");
         }
         word -= ONE_HOLDER;
-        state[slot] = word;
-        return (word & HOLDER_MASK) == 0;
+        if ((word & HOLDER_MASK) != 0) {
+            state[slot] = word;
+            return false;
+        }
+        state[slot] = moved(slot, word, SlotState.of((int) (word & STATE_MASK)).unheld());
+        returnedTicks[slot] = tick;
+        return true;
     }
 
     long generation(int slot) {
@@ -188,15 +204,6 @@ final class SlotTable {
 
     void priority(int slot, int priority) {
         priorities[slot] = priority;
-    }
-
-    void acquired(int slot, long tick) {
-        acquiredTicks[slot] = tick;
-        priorities[slot] = 0;
-    }
-
-    void returned(int slot, long tick) {
-        returnedTicks[slot] = tick;
     }
 
     private static long legalMoves() {

@@ -14,7 +14,6 @@ import io.kvbm.block.PinList;
 import io.kvbm.error.ClosedException;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.TransferException;
-import io.kvbm.storage.StorageType;
 import io.kvbm.time.MonotonicClock;
 
 /**
@@ -146,23 +145,7 @@ public final class TransferDispatcher implements AutoCloseable {
         if (checkAddresses) {
             request.validateAddresses();
         }
-        TransferStrategy strategy = strategy(request, 0);
-        StorageType source = request.sources().getFirst().storageType();
-        StorageType destination = request.destinations().getFirst().storageType();
-        for (int i = 1; i < request.sources().size(); i++) {
-            boolean alike = request.sources().get(i).storageType().equals(source)
-                    && request.destinations().get(i).storageType().equals(destination);
-            if (!alike && strategy(request, i) != strategy) {
-                throw new TransferException(TransferException.Kind.INCOMPATIBLE_TYPES, "Pair 0 of the request moves by "
-                        + strategy + " and pair " + i + " by " + strategy(request, i) + "; split the request");
-            }
-        }
-        return strategy;
-    }
-
-    private static TransferStrategy strategy(TransferRequest request, int pair) {
-        return TransferStrategy.write(request.sources().get(pair).storageType(),
-                request.destinations().get(pair).storageType());
+        return request.strategy();
     }
 
     private void move(TransferPlan plan, TransferControl control) {

@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.Block;
 import io.kvbm.block.BlockHandle;
+import io.kvbm.block.BlockList;
 import io.kvbm.block.MutableBlock;
 import io.kvbm.error.TransferException;
 import io.kvbm.layout.BlockLayout;
@@ -21,7 +22,7 @@ public final class TransferRequest {
 
     private static final int ALL_LAYERS = Integer.MAX_VALUE;
 
-    private final List<BlockHandle> sources;
+    private final List<? extends BlockHandle> sources;
     private final List<MutableBlock> destinations;
     private final int firstLayer;
     private final int endLayer;
@@ -29,6 +30,7 @@ public final class TransferRequest {
     /** What was found valid stays so, as blocks change neither name nor layout; two threads may both find it. */
     private boolean validNames;
     private boolean validShapes;
+    private @Nullable TransferStrategy strategy;
 
     private TransferRequest(List<? extends BlockHandle> sources, List<MutableBlock> destinations, int firstLayer,
             int endLayer) {
@@ -40,8 +42,9 @@ public final class TransferRequest {
             throw new TransferException(TransferException.Kind.NO_BLOCKS,
                     "The request names no block; give at least one source and one destination");
         }
-        this.sources = List.copyOf(sources);
-        this.destinations = List.copyOf(destinations);
+        // the list of one call of a pool never changes
+        this.sources = sources instanceof BlockList<?> ? sources : List.copyOf(sources);
+        this.destinations = destinations instanceof BlockList<?> ? destinations : List.copyOf(destinations);
         this.firstLayer = firstLayer;
         this.endLayer = endLayer;
     }
@@ -57,7 +60,7 @@ public final class TransferRequest {
     }
 
     /** Where the bytes come from. */
-    public List<BlockHandle> sources() {
+    public List<? extends BlockHandle> sources() {
         return sources;
     }
 
@@ -125,6 +128,31 @@ public final class TransferRequest {
                             + sources.getFirst().layout().numLayers());
         }
         validShapes = true;
+    }
+
+    /**
+     * The one way by which the bytes of all pairs move.
+     *
+     * @throws TransferException {@code INCOMPATIBLE_TYPES} where there is none
+     */
+    TransferStrategy strategy() {
+        TransferStrategy found = strategy;
+        if (found == null) {
+            found = strategy(0);
+            for (int i = 1; i < sources.size(); i++) {
+                if (strategy(i) != found) {
+                    throw new TransferException(TransferException.Kind.INCOMPATIBLE_TYPES,
+                            "Pair 0 of the request moves by " + found + " and pair " + i + " by " + strategy(i)
+                                    + "; split the request");
+                }
+            }
+            strategy = found;
+        }
+        return found;
+    }
+
+    private TransferStrategy strategy(int pair) {
+        return TransferStrategy.write(sources.get(pair).storageType(), destinations.get(pair).storageType());
     }
 
     /**

@@ -235,7 +235,7 @@ class PoolCloseTest {
         BlockPool other = subject.pool(2);
         try (BlockList<MutableBlock> handles = pool.allocateBlocks(2)) {
             BlockHandle[] stolen = {handles.get(0), handles.get(1)};
-            assertThatIllegalStateException().isThrownBy(() -> BlockList.of(other, stolen).close());
+            assertThatIllegalStateException().isThrownBy(() -> other.closeAll(List.of(stolen)));
             assertThat(handles).noneMatch(BlockHandle::isClosed);
             assertThat(pool.stats().holders()).isEqualTo(2);
             assertThat(other.stats().holders()).isZero();

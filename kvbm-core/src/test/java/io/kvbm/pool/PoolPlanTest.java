@@ -279,7 +279,7 @@ class PoolPlanTest {
                     open.add(handle.index());
                 }
             }
-            BlockList.of(pool, some).close();
+            pool.closeAll(List.of(some));
             open.reversed().forEach(model::letGo);
             mutable.removeIf(BlockHandle::isClosed);
             shared.removeIf(BlockHandle::isClosed);

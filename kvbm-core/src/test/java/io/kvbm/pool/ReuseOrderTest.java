@@ -48,11 +48,11 @@ class ReuseOrderTest {
         name(slots, 0, -1, 0);
         name(slots, 1, Integer.MAX_VALUE, 0);
         slots.name(3, -1, 0, 0);
-        slots.acquired(3, 0);
-        slots.returned(3, 7);
+        slots.own(3, 0);
+        slots.drop(3, 7);
         slots.name(4, Long.MAX_VALUE, 0, 0);
-        slots.acquired(4, 0);
-        slots.returned(4, 7);
+        slots.own(4, 0);
+        slots.drop(4, 7);
         for (int slot : new int[]{0, 1, 3, 4}) {
             order.inactive(slot);
         }
@@ -85,9 +85,9 @@ class ReuseOrderTest {
 
     private static void name(SlotTable slots, int slot, int priority, long returned) {
         slots.name(slot, slot, 0, 0);
-        slots.acquired(slot, 0);
+        slots.own(slot, 0);
         slots.priority(slot, priority);
-        slots.returned(slot, returned);
+        slots.drop(slot, returned);
     }
 
     @Test

@@ -81,12 +81,12 @@ class SlotTableTest {
         assertThat(slots.state(0)).isEqualTo(SlotState.OWNED);
         assertThat(slots.generation(0)).isEqualTo(1);
         for (int i = 1; i < SlotTable.MAX_HOLDERS; i++) {
-            if (slots.drop(0)) {
+            if (slots.drop(0, 1)) {
                 throw new AssertionError("drop " + i + " was no last one");
             }
         }
-        assertThat(slots.drop(0)).isTrue();
-        assertThatIllegalStateException().isThrownBy(() -> slots.drop(0));
+        assertThat(slots.drop(0, 1)).isTrue();
+        assertThatIllegalStateException().isThrownBy(() -> slots.drop(0, 1));
     }
 
     @ParameterizedTest
