@@ -1,0 +1,163 @@
+package io.kvbm.remote;
+
+import java.util.Optional;
+import java.util.OptionalLong;
+
+import org.jspecify.annotations.Nullable;
+
+import io.kvbm.error.RemoteException;
+import io.kvbm.time.MonotonicClock;
+
+/**
+ * Another worker in one of its lives: what it exports, how far it can be relied on, and what runs with it. A worker that
+ * was started anew is another peer. Safe for use by several threads.
+ */
+public final class Peer {
+
+    private final Blockset blockset;
+    private final boolean hits;
+    private final PeerLimits limits;
+    private final MonotonicClock clock;
+    private final PeerBreaker breaker;
+    private final @Nullable PeerMemory memory;
+
+    private PeerState state = PeerState.LIVE;
+    private int blocksInFlight;
+    private long lingerUntil;
+
+    Peer(Blockset blockset, boolean hits, @Nullable PeerMemory memory, PeerLimits limits, MonotonicClock clock) {
+        this.blockset = blockset;
+        this.hits = hits;
+        this.memory = memory;
+        this.limits = limits;
+        this.clock = clock;
+        this.breaker = new PeerBreaker(limits, clock);
+    }
+
+    /** The worker's number, unsigned. */
+    public long workerId() {
+        return blockset.workerId();
+    }
+
+    /** When this life of the worker started; unsigned. */
+    public long epoch() {
+        return blockset.epoch();
+    }
+
+    /** What it exports. */
+    public Blockset blockset() {
+        return blockset;
+    }
+
+    /** Whether its content is of our model, so that what it holds can be a hit. */
+    public boolean hits() {
+        return hits;
+    }
+
+    /** Its memory, mapped; empty where it is on another host or shares none. */
+    public Optional<PeerMemory> memory() {
+        return Optional.ofNullable(memory);
+    }
+
+    /** How far it can be relied on now. */
+    public synchronized PeerState state() {
+        return state;
+    }
+
+    /** Whether it is left alone because it has failed. */
+    public synchronized boolean isPaused() {
+        return breaker.isOpen();
+    }
+
+    /** The number of blocks that are being moved from or to it. */
+    public synchronized int blocksInFlight() {
+        return blocksInFlight;
+    }
+
+    /**
+     * Starts to move blocks from or to this peer. Every start is followed by one {@link #end}.
+     *
+     * @throws RemoteException {@code DRAINING} where it is leaving, {@code TRANSPORT} where it is paused after failures,
+     *         {@code BUSY} where too many blocks are under way
+     */
+    synchronized void begin(int blocks) {
+        if (state != PeerState.LIVE) {
+            throw new RemoteException(RemoteException.Kind.DRAINING, this + " is " + state
+                    + " and is asked for nothing new; compute the blocks or ask another worker");
+        }
+        if (blocks > limits.blocksInFlight() - blocksInFlight) {
+            throw new RemoteException(RemoteException.Kind.BUSY, blocks + " blocks are to be moved from or to " + this
+                    + ", where " + blocksInFlight + " of at most " + limits.blocksInFlight()
+                    + " are under way; move fewer at once or wait");
+        }
+        if (!breaker.tryAttempt()) {
+            throw new RemoteException(RemoteException.Kind.TRANSPORT, this
+                    + " is left alone for a while after failures; compute the blocks or ask another worker");
+        }
+        blocksInFlight += blocks;
+    }
+
+    /** Ends what {@link #begin} has started. */
+    synchronized void end(int blocks, boolean succeeded) {
+        blocksInFlight -= blocks;
+        if (succeeded) {
+            breaker.succeeded();
+        } else {
+            breaker.failed();
+        }
+    }
+
+    /** It is listed and answers. */
+    synchronized void returned() {
+        if (state == PeerState.DRAINING || state == PeerState.LINGER) {
+            state = state.to(PeerState.LIVE);
+        }
+    }
+
+    /** It is leaving, or is listed no more. */
+    synchronized void leave() {
+        if (state == PeerState.LIVE) {
+            state = state.to(PeerState.DRAINING);
+        }
+    }
+
+    /**
+     * Goes on to the next state where it is time.
+     *
+     * @return whether the peer is gone now
+     */
+    synchronized boolean advance() {
+        if (state == PeerState.DRAINING && blocksInFlight == 0) {
+            state = state.to(PeerState.LINGER);
+            lingerUntil = clock.nanoTime() + limits.linger().toNanos();
+        }
+        if (state == PeerState.LINGER && clock.nanoTime() - lingerUntil >= 0) {
+            release();
+        }
+        return state == PeerState.GONE;
+    }
+
+    /** Lets everything go; what is being read from the memory ends first. */
+    synchronized void release() {
+        if (state != PeerState.GONE) {
+            state = state.to(PeerState.GONE);
+            if (memory != null) {
+                memory.close();
+            }
+        }
+    }
+
+    /** Refuses a descriptor that was made in another life of the worker. */
+    void requireEpoch(OptionalLong named) {
+        if (named.isPresent() && named.getAsLong() != epoch()) {
+            throw new RemoteException(RemoteException.Kind.STALE_EPOCH, "Blocks of epoch "
+                    + Long.toUnsignedString(named.getAsLong()) + " are named of " + this
+                    + "; ask the worker for new descriptors");
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "worker " + Long.toUnsignedString(workerId()) + " of epoch " + Long.toUnsignedString(epoch());
+    }
+}

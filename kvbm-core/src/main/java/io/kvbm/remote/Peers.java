@@ -1,0 +1,208 @@
+package io.kvbm.remote;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.kvbm.block.BlockDescriptorList;
+import io.kvbm.block.MutabilityKind;
+import io.kvbm.block.RemoteBlock;
+import io.kvbm.error.RemoteException;
+import io.kvbm.layout.BlockLayout;
+import io.kvbm.layout.LayoutConfig;
+import io.kvbm.time.MonotonicClock;
+
+/**
+ * The other workers that this one knows by what they export. An import that is refused changes nothing, a newer life of a
+ * worker takes the place of the older one, and a worker that leaves is let go step by step, see {@link PeerState}. Safe
+ * for use by several threads.
+ */
+public final class Peers implements AutoCloseable {
+
+    private static final Logger log = LoggerFactory.getLogger(Peers.class);
+
+    private final LocalWorker local;
+    private final PeerLimits limits;
+    private final MonotonicClock clock;
+    private final PeerMemory.Source memories;
+
+    private final Map<Long, Peer> peers = new HashMap<>();
+    private final List<Peer> leaving = new ArrayList<>();
+
+    /** Knows nobody yet. */
+    public Peers(LocalWorker local, PeerLimits limits, MonotonicClock clock, PeerMemory.Source memories) {
+        this.local = local;
+        this.limits = limits;
+        this.clock = clock;
+        this.memories = memories;
+    }
+
+    /**
+     * Learns what another worker exports, in place of what an older life of it exported. The same export again changes
+     * nothing.
+     *
+     * @throws RemoteException {@code OWN_WORKER}, {@code STALE_EPOCH} where a later life is known, {@code GEOMETRY} where
+     *         its blocks are of another shape, {@code LIMIT} where too many peers are known, {@code TRANSPORT} where it
+     *         shares memory with this host but the memory is not what it says
+     */
+    public synchronized Peer importBlockset(Blockset blockset) {
+        if (blockset.workerId() == local.workerId()) {
+            throw new RemoteException(RemoteException.Kind.OWN_WORKER, "The blockset is of worker "
+                    + Long.toUnsignedString(blockset.workerId())
+                    + ", which is this one; give every worker an id of its own");
+        }
+        Peer known = peers.get(blockset.workerId());
+        if (known != null && known.blockset().equals(blockset)) {
+            known.returned();
+            return known;
+        }
+        if (known != null && Long.compareUnsigned(blockset.epoch(), known.epoch()) < 0) {
+            throw new RemoteException(RemoteException.Kind.STALE_EPOCH, "The blockset is of epoch "
+                    + Long.toUnsignedString(blockset.epoch()) + ", but " + known
+                    + " is known already; fetch the blockset anew");
+        }
+        if (known == null && peers.size() >= limits.peers()) {
+            throw new RemoteException(RemoteException.Kind.LIMIT, "Worker "
+                    + Long.toUnsignedString(blockset.workerId()) + " would be one more than the " + limits.peers()
+                    + " peers that are known at most; raise the limit");
+        }
+        blockset.levels().forEach(this::requireOurShape);
+        Peer peer = new Peer(blockset, blockset.isOf(local.fingerprint()), memories.open(blockset).orElse(null), limits,
+                clock);
+        peers.put(blockset.workerId(), peer);
+        if (known != null) {
+            retire(known);
+        }
+        if (!peer.hits()) {
+            log.warn("The content of {} is {}, ours {}: nothing of it will ever be a hit", peer,
+                    blockset.fingerprint(), local.fingerprint());
+        }
+        return peer;
+    }
+
+    /** Two blocks can be copied into each other where all dimensions but their number and alignment are equal. */
+    private void requireOurShape(ExportedLevel level) {
+        LayoutConfig ours = local.layouts().get(level.level());
+        LayoutConfig theirs = level.layout();
+        if (ours != null && !(ours.numLayers() == theirs.numLayers() && ours.outerDim() == theirs.outerDim()
+                && ours.pageSize() == theirs.pageSize() && ours.innerDim() == theirs.innerDim()
+                && ours.dtype() == theirs.dtype())) {
+            throw new RemoteException(RemoteException.Kind.GEOMETRY, "The blocks of block set " + level.blockSet()
+                    + " are of " + theirs + ", ours of " + ours + "; workers share blocks of one shape only");
+        }
+    }
+
+    private void retire(Peer peer) {
+        peer.leave();
+        if (!peer.advance()) {
+            leaving.add(peer);
+        }
+    }
+
+    /** Begins to let a worker go: it is asked for nothing new. Does nothing where it is not known. */
+    public synchronized void leave(long workerId) {
+        Peer peer = peers.get(workerId);
+        if (peer != null) {
+            peer.leave();
+        }
+    }
+
+    /** Forgets a worker; its memory goes when nothing runs any more. Does nothing where it is not known. */
+    public synchronized void remove(long workerId) {
+        Peer peer = peers.remove(workerId);
+        if (peer != null) {
+            retire(peer);
+        }
+    }
+
+    /** Lets those go further whose time has come; to be called now and then. */
+    public synchronized void advance() {
+        peers.values().removeIf(Peer::advance);
+        leaving.removeIf(Peer::advance);
+    }
+
+    /** The worker of this id in the life that is known. */
+    public synchronized Optional<Peer> peer(long workerId) {
+        return Optional.ofNullable(peers.get(workerId));
+    }
+
+    /** The workers that are known. */
+    public synchronized List<Peer> all() {
+        return List.copyOf(peers.values());
+    }
+
+    /** The number of lives that were replaced or removed and whose memory is still there. */
+    public synchronized int leaving() {
+        return leaving.size();
+    }
+
+    /**
+     * The blocks that a descriptor list names, to be read.
+     *
+     * @throws RemoteException {@code UNKNOWN_WORKER}, {@code UNKNOWN_BLOCK_SET}, {@code INDEX_OUT_OF_RANGE},
+     *         {@code STALE_EPOCH} where the list says of which epoch it is and the worker was started anew
+     */
+    public List<RemoteBlock> immutable(BlockDescriptorList list) {
+        return blocks(list, MutabilityKind.IMMUTABLE);
+    }
+
+    /**
+     * The blocks that a descriptor list names, to be written.
+     *
+     * @throws RemoteException as {@link #immutable}, and {@code NOT_MUTABLE} where the list does not permit it
+     */
+    public List<RemoteBlock> mutable(BlockDescriptorList list) {
+        if (list.mutability() != MutabilityKind.MUTABLE) {
+            throw new RemoteException(RemoteException.Kind.NOT_MUTABLE, "The descriptor list of " + list.size()
+                    + " blocks of worker " + Long.toUnsignedString(list.workerId())
+                    + " permits reading only; have their owner describe mutable blocks");
+        }
+        return blocks(list, MutabilityKind.MUTABLE);
+    }
+
+    private List<RemoteBlock> blocks(BlockDescriptorList list, MutabilityKind mutability) {
+        Peer peer = require(list.workerId(), list.blockSet());
+        ExportedLevel level = peer.blockset()
+                .level(list.blockSet())
+                .orElseThrow(() -> new RemoteException(RemoteException.Kind.UNKNOWN_BLOCK_SET, "Block set "
+                        + list.blockSet() + " is named of " + peer + ", which does not export it"));
+        peer.requireEpoch(list.epoch());
+        BlockLayout layout = level.blockLayout();
+        List<RemoteBlock> blocks = new ArrayList<>(list.size());
+        for (int i = 0; i < list.size(); i++) {
+            if (list.index(i) < 0 || list.index(i) >= layout.numBlocks()) {
+                throw new RemoteException(RemoteException.Kind.INDEX_OUT_OF_RANGE, "Block " + list.index(i)
+                        + " is named of block set " + list.blockSet() + " of " + peer + ", which has "
+                        + layout.numBlocks());
+            }
+            blocks.add(new RemoteBlock(list.id(i), peer.epoch(), layout, level.storageType(), mutability,
+                    list.generation(i)));
+        }
+        return List.copyOf(blocks);
+    }
+
+    private Peer require(long workerId, int blockSet) {
+        return peer(workerId).orElseThrow(() -> new RemoteException(RemoteException.Kind.UNKNOWN_WORKER, "Block set "
+                + blockSet + " of worker " + Long.toUnsignedString(workerId)
+                + " is named, but no such worker is imported; import its blockset first"));
+    }
+
+    /** Forgets all workers; the memory of those with whom nothing runs goes at once. */
+    @Override
+    public synchronized void close() {
+        List.copyOf(peers.keySet()).forEach(this::remove);
+        leaving.removeIf(peer -> {
+            boolean idle = peer.blocksInFlight() == 0;
+            if (idle) {
+                peer.release();
+            }
+            return idle;
+        });
+    }
+}
