@@ -5,10 +5,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
+import org.jspecify.annotations.Nullable;
+
 import io.kvbm.block.BlockList;
 import io.kvbm.block.BlockSet;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
+import io.kvbm.block.SlotBoard;
 import io.kvbm.error.ClosedException;
 import io.kvbm.error.ConfigException;
 import io.kvbm.error.IdentityException;
@@ -44,7 +47,8 @@ public final class BlockPool extends PoolHandles {
     private int[] found = new int[64];
 
     private BlockPool(Builder builder) {
-        super(builder.blocks, builder.ledger(), builder.leakDetection, builder.clock, builder.maxWaiters);
+        super(builder.blocks, builder.ledger(), builder.board, builder.leakDetection, builder.clock,
+                builder.maxWaiters);
         this.identity = builder.identity;
         this.events = new PoolEvents(builder.events, builder.blocks, ledger.slots);
         this.marks = new SlotMarks(ledger.size());
@@ -349,6 +353,31 @@ public final class BlockPool extends PoolHandles {
         }
     }
 
+    /**
+     * Takes a hold on each of the longest run of slots, from the first on, that still hold the content of their
+     * generations, as others have been told of them. It is not counted as a match.
+     */
+    public BlockList<ImmutableBlock> holdSlots(int[] slots, long[] generations) {
+        lock.lock();
+        try {
+            requireOpen();
+            scratch(slots.length);
+            int n = 0;
+            while (n < slots.length && isRegistered(slots[n], generations[n]) && !isCrowded(slots[n], n)) {
+                found[n] = slots[n];
+                n++;
+            }
+            return activated(n);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean isRegistered(int slot, long generation) {
+        return slot >= 0 && slot < ledger.size() && ledger.slots.state(slot).registered()
+                && ledger.slots.generation(slot) == generation;
+    }
+
     /** A block that cannot take another holder is a miss. */
     private boolean isCrowded(int slot, int n) {
         return ledger.holders() + n >= SlotTable.MAX_HOLDERS && ledger.slots.holders(slot) + n >= SlotTable.MAX_HOLDERS;
@@ -363,6 +392,10 @@ public final class BlockPool extends PoolHandles {
     private BlockList<ImmutableBlock> matched(int n, int requested) {
         counters.matchHashesRequested += requested;
         counters.matchBlocksReturned += n;
+        return activated(n);
+    }
+
+    private BlockList<ImmutableBlock> activated(int n) {
         if (n == 0) {
             return noBlocks;
         }
@@ -506,6 +539,7 @@ public final class BlockPool extends PoolHandles {
         private ReusePolicy reusePolicy = ReusePolicy.LINEAGE;
         private LeakDetection leakDetection = LeakDetection.SAMPLED;
         private EventSink events = EventSink.NONE;
+        private @Nullable SlotBoard board;
         private MonotonicClock clock = MonotonicClock.SYSTEM;
         private int maxWaiters = 1024;
 
@@ -537,6 +571,12 @@ public final class BlockPool extends PoolHandles {
             return this;
         }
 
+        /** Where other processes see what the slots hold; nowhere unless set. The board becomes the pool's own. */
+        public Builder board(SlotBoard value) {
+            this.board = value;
+            return this;
+        }
+
         /** The clock of deadlines. */
         public Builder clock(MonotonicClock value) {
             this.clock = value;
@@ -562,7 +602,7 @@ public final class BlockPool extends PoolHandles {
             return new SlotLedger(slots, switch (reusePolicy) {
                 case LINEAGE -> new LineageOrder(slots.size());
                 case PRIORITY -> new PriorityOrder(slots);
-            });
+            }, board);
         }
 
         /** Starts the pool. */

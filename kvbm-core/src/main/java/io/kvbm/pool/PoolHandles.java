@@ -3,9 +3,12 @@ package io.kvbm.pool;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+
+import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.BlockHandle;
 import io.kvbm.block.BlockList;
@@ -15,6 +18,7 @@ import io.kvbm.block.BlockSet;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
 import io.kvbm.block.Pin;
+import io.kvbm.block.SlotBoard;
 import io.kvbm.error.ClosedException;
 import io.kvbm.time.MonotonicClock;
 
@@ -32,12 +36,15 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
 
     private final Condition idle = lock.newCondition();
     private final BlockSet blocks;
+    private final @Nullable SlotBoard board;
     private final MonotonicClock clock;
     private boolean closed;
     private boolean freed;
 
-    PoolHandles(BlockSet blocks, SlotLedger ledger, LeakDetection leakDetection, MonotonicClock clock, int maxWaiters) {
+    PoolHandles(BlockSet blocks, SlotLedger ledger, @Nullable SlotBoard board, LeakDetection leakDetection,
+            MonotonicClock clock, int maxWaiters) {
         this.blocks = blocks;
+        this.board = board;
         this.ledger = ledger;
         this.line = new WaitingLine(lock, clock, maxWaiters);
         this.leaks = new LeakNet(this, leakDetection);
@@ -355,7 +362,22 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         freed |= last;
         lock.unlock();
         if (last) {
-            blocks.memory().close();
+            try {
+                blocks.memory().close();
+            } finally {
+                closeBoard();
+            }
         }
+    }
+
+    private void closeBoard() {
+        if (board != null) {
+            board.close();
+        }
+    }
+
+    /** Where other processes see what the slots hold; empty where they do not. */
+    public final Optional<SlotBoard> board() {
+        return Optional.ofNullable(board);
     }
 }

@@ -1,9 +1,13 @@
 package io.kvbm.pool;
 
+import org.jspecify.annotations.Nullable;
+
+import io.kvbm.block.SlotBoard;
+
 /**
  * The book of a pool: which slots are free, filled, held and idle, under which identities they are found, in which
- * order they are reused, and how many there are of each. It knows neither handles nor events nor waiting. Guarded by
- * the pool's lock.
+ * order they are reused, and how many there are of each. What of it other processes may know stands on the board. It
+ * knows neither handles nor events nor waiting. Guarded by the pool's lock.
  */
 final class SlotLedger {
 
@@ -12,6 +16,7 @@ final class SlotLedger {
     final FreeRing free;
     final ReuseOrder order;
 
+    private final @Nullable SlotBoard board;
     private int attainable;
     private int usable;
     private int inactive;
@@ -21,11 +26,12 @@ final class SlotLedger {
     private long holders;
     private long tick;
 
-    SlotLedger(SlotTable slots, ReuseOrder order) {
+    SlotLedger(SlotTable slots, ReuseOrder order, @Nullable SlotBoard board) {
         this.slots = slots;
         this.table = new IdentityTable(slots);
         this.free = new FreeRing(slots.size());
         this.order = order;
+        this.board = board;
         this.attainable = slots.size();
     }
 
@@ -52,7 +58,7 @@ final class SlotLedger {
     int evict() {
         int slot = order.evict();
         table.remove(slot);
-        slots.move(slot, SlotState.FREE);
+        leave(slot, SlotState.FREE);
         inactive--;
         return slot;
     }
@@ -71,6 +77,17 @@ final class SlotLedger {
         order.registered(slot, parent);
         owned--;
         active++;
+        if (board != null) {
+            slots.publish(slot, board);
+        }
+    }
+
+    /** The content of a registered slot is found no more. */
+    private void leave(int slot, SlotState to) {
+        slots.move(slot, to);
+        if (board != null) {
+            board.withdraw(slot, slots.generation(slot));
+        }
     }
 
     /** Another hold on a registered slot, which may be idle. */
@@ -131,13 +148,13 @@ final class SlotLedger {
                 table.remove(slot);
                 order.active(slot);
                 order.unregistered(slot);
-                slots.move(slot, SlotState.FREE);
+                leave(slot, SlotState.FREE);
                 inactive--;
                 free.add(slot);
             } else if (slots.is(slot, SlotState.ACTIVE)) {
                 table.remove(slot);
                 order.unregistered(slot);
-                slots.move(slot, SlotState.UNLISTED);
+                leave(slot, SlotState.UNLISTED);
                 active--;
                 unlisted++;
             }

@@ -1,6 +1,7 @@
 package io.kvbm.pool;
 
 import io.kvbm.block.BlockMetadata;
+import io.kvbm.block.SlotBoard;
 import io.kvbm.error.PoolException;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.token.IdentityKind;
@@ -184,6 +185,11 @@ final class SlotTable {
     /** The first word of the identity, by which the slot is found. */
     long probe(int slot) {
         return identities[slot * words];
+    }
+
+    /** Shows the identity of a registered slot to other processes. */
+    void publish(int slot, SlotBoard board) {
+        board.publish(slot, generation(slot), identities, slot * words, words);
     }
 
     long sequenceHash(int slot) {

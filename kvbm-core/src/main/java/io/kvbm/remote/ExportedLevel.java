@@ -4,11 +4,13 @@ import java.util.List;
 
 import org.jspecify.annotations.Nullable;
 
+import io.kvbm.block.BlockSet;
 import io.kvbm.error.LayoutException;
 import io.kvbm.error.RemoteException;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.layout.LayoutConfig;
 import io.kvbm.layout.LayoutType;
+import io.kvbm.pool.BlockPool;
 import io.kvbm.storage.CacheLevel;
 import io.kvbm.storage.StorageType;
 
@@ -51,6 +53,20 @@ public record ExportedLevel(int blockSet, CacheLevel level, LayoutType layoutTyp
         if (shared != null) {
             requireShareable(blockSet, memory, shared);
         }
+    }
+
+    /** What a pool exports: all of its blocks. */
+    static ExportedLevel of(BlockPool pool) {
+        BlockSet blocks = pool.blocks();
+        BlockLayout layout = blocks.memory().layout();
+        List<ExportedMemory> memory = blocks.memory()
+                .storages()
+                .stream()
+                .map(storage -> new ExportedMemory(storage.type(), storage.address(), storage.size(),
+                        layout.baseOffset(storage.address())))
+                .toList();
+        return new ExportedLevel(blocks.number(), blocks.level(), layout.type(), layout.config(), memory,
+                pool.board().map(SharedMemoryAddress::of).orElse(null));
     }
 
     private static BlockLayout derive(int blockSet, LayoutConfig layout, LayoutType type) {

@@ -1,8 +1,10 @@
 package io.kvbm.remote;
 
+import java.util.List;
 import java.util.Map;
 
 import io.kvbm.layout.LayoutConfig;
+import io.kvbm.pool.BlockPool;
 import io.kvbm.storage.CacheLevel;
 import io.kvbm.token.ContentFingerprint;
 
@@ -20,5 +22,10 @@ public record LocalWorker(long workerId, long epoch, ContentFingerprint fingerpr
     /** Copies the map. */
     public LocalWorker {
         layouts = Map.copyOf(layouts);
+    }
+
+    /** What this worker exports: the blocks of these pools. */
+    public Blockset blockset(List<BlockPool> pools) {
+        return new Blockset(workerId, epoch, fingerprint, pools.stream().map(ExportedLevel::of).toList(), new byte[0]);
     }
 }

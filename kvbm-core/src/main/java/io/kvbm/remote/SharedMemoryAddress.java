@@ -4,6 +4,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
+import io.kvbm.block.SlotBoard;
 import io.kvbm.error.RemoteException;
 
 /**
@@ -40,6 +41,17 @@ public record SharedMemoryAddress(long pid, long nonceHigh, long nonceLow, int b
         Set<Integer> seen = new HashSet<>();
         requireNew(seen, boardDescriptor);
         memoryDescriptors.forEach(descriptor -> requireNew(seen, descriptor));
+    }
+
+    /** Where other processes find this board of the running process. */
+    static SharedMemoryAddress of(SlotBoard board) {
+        return new SharedMemoryAddress(ProcessHandle.current().pid(), board.nonce().high(), board.nonce().low(),
+                board.descriptor(), board.memoryDescriptors());
+    }
+
+    /** What the board of this address repeats. */
+    SlotBoard.Nonce nonce() {
+        return new SlotBoard.Nonce(nonceHigh, nonceLow);
     }
 
     private static void requireNew(Set<Integer> seen, int descriptor) {

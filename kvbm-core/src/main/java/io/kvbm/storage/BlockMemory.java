@@ -24,15 +24,15 @@ public final class BlockMemory implements AutoCloseable {
     private final long[] baseOffsets;
     private final @Nullable MemorySegment[] segments;
 
-    private BlockMemory(BlockLayout layout, List<? extends Storage> storages) {
-        if (storages.size() != layout.storageCount()) {
+    private BlockMemory(BlockLayout layout, List<? extends Storage> storages, long[] baseOffsets) {
+        if (storages.size() != layout.storageCount() || baseOffsets.length != storages.size()) {
             throw new LayoutException(LayoutException.Kind.INVALID_CONFIG, "A layout of type " + layout.type()
                     + " lies in " + layout.storageCount() + " storages, but " + storages.size() + " are given");
         }
         this.layout = layout;
         this.storages = List.copyOf(storages);
         this.storageType = storages.getFirst().type();
-        this.baseOffsets = new long[storages.size()];
+        this.baseOffsets = baseOffsets;
         this.segments = new MemorySegment[storages.size()];
         for (int i = 0; i < baseOffsets.length; i++) {
             Storage storage = this.storages.get(i);
@@ -40,7 +40,6 @@ public final class BlockMemory implements AutoCloseable {
                 throw new LayoutException(LayoutException.Kind.INVALID_CONFIG, "Storage " + i + " is of kind "
                         + storage.type() + " and storage 0 of kind " + storageType + "; give one kind");
             }
-            baseOffsets[i] = layout.baseOffset(storage.address());
             long needed = Math.addExact(baseOffsets[i], layout.dataBytes());
             if (storage.size() < needed) {
                 throw new LayoutException(LayoutException.Kind.INVALID_CONFIG, "Storage " + i + " has "
@@ -59,7 +58,22 @@ public final class BlockMemory implements AutoCloseable {
      * @throws LayoutException {@code INVALID_CONFIG} where the storages do not fit
      */
     public static BlockMemory over(BlockLayout layout, List<? extends Storage> storages) {
-        return new BlockMemory(layout, storages);
+        return new BlockMemory(layout, storages, alignedOffsets(layout, storages));
+    }
+
+    /**
+     * Finds blocks where another process has laid them out.
+     *
+     * @param storages its memory, mapped into this process
+     * @param baseOffsets bytes from the start of each storage to its first block
+     * @throws LayoutException {@code INVALID_CONFIG} where the storages do not fit
+     */
+    public static BlockMemory at(BlockLayout layout, List<? extends Storage> storages, long[] baseOffsets) {
+        return new BlockMemory(layout, storages, baseOffsets.clone());
+    }
+
+    private static long[] alignedOffsets(BlockLayout layout, List<? extends Storage> storages) {
+        return storages.stream().mapToLong(storage -> layout.baseOffset(storage.address())).toArray();
     }
 
     /**
@@ -76,7 +90,7 @@ public final class BlockMemory implements AutoCloseable {
             for (int i = 0; i < layout.storageCount(); i++) {
                 storages.add(allocator.allocate(layout.requiredAllocation()));
             }
-            return new BlockMemory(layout, storages);
+            return over(layout, storages);
         } catch (RuntimeException | Error e) {
             try {
                 closeAll(storages);

@@ -2,10 +2,9 @@ package io.kvbm.storage;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.time.Duration;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongConsumer;
 
 import org.jspecify.annotations.Nullable;
@@ -17,9 +16,6 @@ import io.kvbm.error.StorageException;
  * write, shrink or grow; elsewhere memory of this process alone. It holds zeroes at first.
  */
 public final class HostStorage implements Storage {
-
-    private static final int CLOSE_TRIES = 200;
-    private static final Duration CLOSE_PAUSE = Duration.ofMillis(10);
 
     private final MemorySegment segment;
     private final Arena arena;
@@ -92,6 +88,11 @@ public final class HostStorage implements Storage {
         return file == null ? OptionalInt.empty() : OptionalInt.of(file.descriptor());
     }
 
+    /** The number by which the system knows the file; empty where the memory is private. */
+    public OptionalLong inode() {
+        return file == null ? OptionalLong.empty() : OptionalLong.of(FileDescriptors.inode(file.descriptor()));
+    }
+
     /** The pages that the memory is made of. */
     public HugePages hugePages() {
         return file == null ? HugePages.NONE : file.hugePages();
@@ -138,24 +139,14 @@ public final class HostStorage implements Storage {
         }
     }
 
-    /** A native call that was given the memory, such as a copy, keeps the arena from closing until it returns. */
     private void free() {
-        for (int tries = 1;; tries++) {
-            try {
-                arena.close();
-                return;
-            } catch (IllegalStateException e) {
-                if (tries == CLOSE_TRIES) {
-                    synchronized (this) {
-                        closed = false;
-                    }
-                    throw new StorageException(StorageException.Kind.OPERATION_FAILED,
-                            "A native call still uses host memory of " + size() + " bytes after "
-                                    + CLOSE_TRIES * CLOSE_PAUSE.toMillis() + " ms; end it and close again",
-                            e);
-                }
-                LockSupport.parkNanos(CLOSE_PAUSE.toNanos());
+        try {
+            NativeUse.awaitEndAndClose(arena, size());
+        } catch (StorageException e) {
+            synchronized (this) {
+                closed = false;
             }
+            throw e;
         }
     }
 

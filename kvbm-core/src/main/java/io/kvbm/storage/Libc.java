@@ -37,8 +37,11 @@ final class Libc {
     static final int MADV_HUGEPAGE = 14;
     static final int MADV_POPULATE_WRITE = 23;
     static final int EINVAL = 22;
+    static final int O_RDONLY_CLOEXEC = 0x80000;
+    static final int O_NONBLOCK = 0x800;
 
     private static final int F_ADD_SEALS = 1033;
+    private static final int PROT_READ = 1;
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_SHARED = 1;
     private static final int PRIO_PROCESS = 0;
@@ -55,6 +58,7 @@ final class Libc {
     private static boolean tried;
 
     private final MethodHandle memfdCreate;
+    private final MethodHandle open;
     private final MethodHandle ftruncate;
     private final MethodHandle fcntl;
     private final MethodHandle mmap;
@@ -72,6 +76,8 @@ final class Libc {
         ValueLayout.OfLong l = ValueLayout.JAVA_LONG;
         this.memfdCreate = linker.downcallHandle(library.findOrThrow("memfd_create"), FunctionDescriptor.of(i, PTR, i),
                 errno);
+        this.open = linker.downcallHandle(library.findOrThrow("open"), FunctionDescriptor.of(i, PTR, i), errno,
+                Linker.Option.firstVariadicArg(2));
         this.ftruncate = linker.downcallHandle(library.findOrThrow("ftruncate"), FunctionDescriptor.of(i, i, l),
                 errno);
         this.fcntl = linker.downcallHandle(library.findOrThrow("fcntl"), FunctionDescriptor.of(i, i, i, i), errno,
@@ -117,6 +123,16 @@ final class Libc {
         }
     }
 
+    /** A descriptor of a file that is there. */
+    Result open(String path, int flags) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment capture = arena.allocate(CAPTURE);
+            return result((int) open.invokeExact(capture, arena.allocateFrom(path), flags), capture);
+        } catch (Throwable e) {
+            throw unexpected("open", e);
+        }
+    }
+
     Result ftruncate(int fd, long size) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment capture = arena.allocate(CAPTURE);
@@ -141,9 +157,18 @@ final class Libc {
 
     /** Maps a whole file for reading and writing, shared. */
     Result mapShared(int fd, long size) {
+        return map(fd, size, PROT_READ_WRITE);
+    }
+
+    /** Maps a whole file for reading, shared. */
+    Result mapReadOnly(int fd, long size) {
+        return map(fd, size, PROT_READ);
+    }
+
+    private Result map(int fd, long size, int protection) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment capture = arena.allocate(CAPTURE);
-            MemorySegment at = (MemorySegment) mmap.invokeExact(capture, MemorySegment.NULL, size, PROT_READ_WRITE,
+            MemorySegment at = (MemorySegment) mmap.invokeExact(capture, MemorySegment.NULL, size, protection,
                     MAP_SHARED, fd, 0L);
             return result(at.address(), capture);
         } catch (Throwable e) {

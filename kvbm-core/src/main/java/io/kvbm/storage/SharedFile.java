@@ -18,7 +18,8 @@ import io.kvbm.error.StorageException;
  */
 final class SharedFile {
 
-    private static final int SEALS = Libc.F_SEAL_SHRINK | Libc.F_SEAL_GROW | Libc.F_SEAL_FUTURE_WRITE
+    /** What keeps every process from resizing the file, and every other one from writing it. */
+    static final int SEALS = Libc.F_SEAL_SHRINK | Libc.F_SEAL_GROW | Libc.F_SEAL_FUTURE_WRITE
             | Libc.F_SEAL_SEAL;
     private static final int ENOSPC = 28;
     private static final Path SHARED_HUGE_PAGES = Path.of("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
