@@ -31,7 +31,7 @@ final class RandomBlockset {
 
     private RandomBlockset(Random random) {
         this.random = random;
-        this.pid = 1 + random.nextInt(Integer.MAX_VALUE);
+        this.pid = random.nextInt(1, Integer.MAX_VALUE);
         this.nextDescriptor = random.nextInt(1000);
     }
 
