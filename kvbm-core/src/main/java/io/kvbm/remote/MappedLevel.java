@@ -7,7 +7,6 @@ import io.kvbm.block.BlockChecksum;
 import io.kvbm.block.Pin;
 import io.kvbm.block.SlotBoardView;
 import io.kvbm.layout.BlockLayout;
-
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.MemoryCopy;
 

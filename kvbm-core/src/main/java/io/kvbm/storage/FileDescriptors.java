@@ -3,7 +3,6 @@ package io.kvbm.storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 
 import io.kvbm.error.StorageException;
 
@@ -42,8 +41,7 @@ final class FileDescriptors {
 
     private static long attribute(int descriptor, String name) {
         try {
-            Map<String, Object> attributes = Files.readAttributes(own(descriptor), "unix:" + name);
-            return ((Number) attributes.get(name)).longValue();
+            return ((Number) Files.getAttribute(own(descriptor), "unix:" + name)).longValue();
         } catch (IOException e) {
             throw new StorageException(StorageException.Kind.NOT_ACCESSIBLE,
                     "The system does not tell the " + name + " of file " + descriptor + "; is /proc mounted?", e);

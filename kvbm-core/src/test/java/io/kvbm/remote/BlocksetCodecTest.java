@@ -55,7 +55,11 @@ class BlocksetCodecTest {
     }
 
     private static byte[] section(int tag, byte... content) {
-        return ByteBuffer.allocate(6 + content.length).putShort((short) tag).putInt(content.length).put(content).array();
+        return ByteBuffer.allocate(6 + content.length)
+                .putShort((short) tag)
+                .putInt(content.length)
+                .put(content)
+                .array();
     }
 
     private static byte[] sectionOf(byte[] document, int index) {
@@ -133,7 +137,8 @@ class BlocksetCodecTest {
 
     @Test
     void theNumbersOfConstantsNeverChange() {
-        Map<CacheLevel, Integer> levels = Map.of(CacheLevel.G1, 1, CacheLevel.G2, 2, CacheLevel.G3, 3, CacheLevel.G4, 4);
+        Map<CacheLevel, Integer> levels = Map.of(CacheLevel.G1, 1, CacheLevel.G2, 2, CacheLevel.G3, 3, CacheLevel.G4,
+                4);
         for (CacheLevel level : CacheLevel.values()) {
             ExportedLevel from = Exports.level(1);
             byte[] document = BlocksetCodec.encode(Exports.of(new ExportedLevel(1, level, from.layoutType(),

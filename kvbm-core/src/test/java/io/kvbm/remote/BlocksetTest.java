@@ -87,7 +87,7 @@ class BlocksetTest {
 
     @ParameterizedTest
     @CsvSource({"0,1,1,1", "1,0,1,1", "1,1,0,1", "1,1,1,0", "-1,1,1,1", "1,1,1,3",
-            "2147483647,2147483647,2147483647,1"})
+        "2147483647,2147483647,2147483647,1"})
     void impossibleDimensionsAreRefused(int blocks, int layers, int inner, int alignment) {
         LayoutConfig config = new LayoutConfig(blocks, layers, 1, 1, inner, alignment, DType.U64);
         for (LayoutType type : LayoutType.values()) {
@@ -117,7 +117,7 @@ class BlocksetTest {
 
     @ParameterizedTest
     @CsvSource({"0,1,1,3,4", "-1,1,1,3,4", "2147483648,1,1,3,4", "1,0,0,3,4", "1,1,1,-1,4", "1,1,1,3,-1",
-            "1,1,1,3,3"})
+        "1,1,1,3,3"})
     void impossibleAddressesOfSharedMemoryAreRefused(long pid, long nonceHigh, long nonceLow, int board, int memory) {
         malformed("hared memory",
                 () -> new SharedMemoryAddress(pid, nonceHigh, nonceLow, board, List.of(memory)));
@@ -159,14 +159,16 @@ class BlocksetTest {
         malformed("overlaps", () -> Exports.of(at(1, PINNED, 1000), at(2, Exports.SYSTEM, 1127)));
         malformed("overlaps", () -> Exports.of(at(2, PINNED, 1127), at(1, PINNED, 1000)));
         malformed("overlaps", () -> Exports.of(at(1, PINNED, -129), at(2, PINNED, -128)));
-        malformed("overlaps", () -> Exports.of(at(1, new StorageType.Device(1), 0), at(2, new StorageType.Device(1), 0)));
+        malformed("overlaps",
+                () -> Exports.of(at(1, new StorageType.Device(1), 0), at(2, new StorageType.Device(1), 0)));
         malformed("overlaps", () -> Exports.of(at(1, new StorageType.Device(0), 5), at(2, PINNED, 0),
                 at(3, new StorageType.Device(0), 5)));
     }
 
     @Test
     void addressesOfDifferentMemoriesHaveNothingToDoWithEachOther() {
-        assertThat(Exports.of(at(1, PINNED, 0), at(2, new StorageType.Device(0), 0), at(3, new StorageType.Device(1), 0),
+        assertThat(Exports.of(at(1, PINNED, 0), at(2, new StorageType.Device(0), 0),
+                at(3, new StorageType.Device(1), 0),
                 at(4, new StorageType.Null(), 0), at(5, new StorageType.Null(), 0), at(6, new StorageType.Nixl(), 0),
                 at(7, new StorageType.Nixl(), 0)).levels()).hasSize(7);
     }

@@ -1,0 +1,84 @@
+package io.kvbm.remote;
+
+import java.time.Duration;
+
+/** What one worker asks of another. Numbers of workers, epochs, leases and loans are unsigned. */
+public sealed interface PeerRequest {
+
+    /** The worker that asks. */
+    long asker();
+
+    /**
+     * Who are you, since when, and of what content? Answered with {@link PeerAnswer.State}.
+     *
+     * @param asker the worker that asks
+     */
+    record State(long asker) implements PeerRequest {}
+
+    /**
+     * Where do your blocks lie? Answered with {@link PeerAnswer.Export}.
+     *
+     * @param asker the worker that asks
+     */
+    record Export(long asker) implements PeerRequest {}
+
+    /**
+     * What has happened to your blocks? Answered with {@link PeerAnswer.Events}.
+     *
+     * @param asker the worker that asks
+     * @param epoch of which start of the worker events are wanted
+     * @param from the number of the first event that is wanted
+     */
+    record Events(long asker, long epoch, long from) implements PeerRequest {}
+
+    /**
+     * Hold these blocks for me while I read them. Answered with {@link PeerAnswer.Leased}.
+     *
+     * @param asker the worker that asks
+     * @param epoch in which start of the owner the blocks were seen
+     * @param blockSet where they lie
+     * @param slots the slots
+     * @param generations the content of each
+     * @param time how long they are to be held at most
+     */
+    @SuppressWarnings("ArrayRecordComponent") // a message, which is made once and read once
+    record Lease(long asker, long epoch, int blockSet, int[] slots, long[] generations, Duration time)
+            implements
+                PeerRequest {}
+
+    /**
+     * I neither read nor write any more what this lease holds. Answered with {@link PeerAnswer.Done}, also where the
+     * lease has ended before.
+     *
+     * @param asker the worker that asks
+     * @param epoch in which start of the owner the lease was given
+     * @param lease its number
+     */
+    record EndLease(long asker, long epoch, long lease) implements PeerRequest {}
+
+    /**
+     * Copy blocks of mine, which I lend you meanwhile, into blocks of yours that you have leased for it. Answered with
+     * {@link PeerAnswer.Done} when the last byte has arrived.
+     *
+     * @param asker the worker that asks, whose blocks are the sources
+     * @param askerEpoch the start of the asker
+     * @param epoch the start of the worker that is asked
+     * @param sourceSet where the sources lie
+     * @param sources their slots
+     * @param loan the number under which they are lent
+     * @param targetSet where the destinations lie
+     * @param targets their slots, in the same order
+     * @param notification what the worker that is asked tells its application then; empty for nothing
+     */
+    @SuppressWarnings("ArrayRecordComponent") // a message, which is made once and read once
+    record Pull(long asker, long askerEpoch, long epoch, int sourceSet, int[] sources, long loan, int targetSet,
+            int[] targets, String notification) implements PeerRequest {}
+
+    /**
+     * Tell your application. Answered with {@link PeerAnswer.Done}.
+     *
+     * @param asker the worker that asks
+     * @param notification what to tell
+     */
+    record Notify(long asker, String notification) implements PeerRequest {}
+}
