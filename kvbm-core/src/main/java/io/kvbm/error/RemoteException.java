@@ -51,6 +51,9 @@ public final class RemoteException extends KvbmException {
         /** The other worker could not be reached, or its memory could not. */
         TRANSPORT(Decision.MISS),
 
+        /** The content that was asked for is not there, or was replaced while it was read. */
+        STALE_BLOCK(Decision.MISS),
+
         /** As much is under way with the other worker as may be. */
         BUSY(Decision.RETRY),
 

@@ -56,6 +56,11 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         return blocks;
     }
 
+    /** Whether a handle is a hold on a block of this pool. */
+    public final boolean isPoolOf(BlockHandle handle) {
+        return owns(handle);
+    }
+
     // ---------------------------------------------------------------------------------------------- hold
 
     /** The list of holds that were just taken on slots to be filled. */

@@ -9,6 +9,7 @@ import io.kvbm.block.SlotBoardView;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.MemoryCopy;
+import io.kvbm.transfer.TransferControl;
 
 /**
  * A block set of another worker of this host, mapped: blocks are copied out of it without asking their owner. Each is
@@ -50,10 +51,12 @@ final class MappedLevel {
      * Copies blocks in order up to the first that is not what was wanted.
      *
      * @param destinations one for each, of the same shape; what those behind the last block taken hold is undefined
+     * @param control whether to go on; looked at every few blocks
      */
-    ReadResult read(Wanted wanted, List<Pin> destinations) {
+    ReadResult read(Wanted wanted, List<Pin> destinations, TransferControl control) {
         int done = 0;
         while (done < wanted.size()) {
+            control.check();
             int to = Math.min(done + blocksAtOnce, wanted.size());
             ReadResult some = readSome(wanted, done, to, destinations);
             done += some.blocks();

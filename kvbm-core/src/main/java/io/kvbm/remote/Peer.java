@@ -1,12 +1,15 @@
 package io.kvbm.remote;
 
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 
 import org.jspecify.annotations.Nullable;
 
+import io.kvbm.block.Pin;
 import io.kvbm.error.RemoteException;
 import io.kvbm.time.MonotonicClock;
+import io.kvbm.transfer.TransferControl;
 
 /**
  * Another worker in one of its lives: what it exports, how far it can be relied on, and what runs with it. A worker that
@@ -20,15 +23,19 @@ public final class Peer {
     private final MonotonicClock clock;
     private final PeerBreaker breaker;
     private final @Nullable PeerMemory memory;
+    private final @Nullable PeerLink link;
+    private final PeerCounters counters = new PeerCounters();
 
     private PeerState state = PeerState.LIVE;
     private int blocksInFlight;
     private long lingerUntil;
 
-    Peer(Blockset blockset, boolean hits, @Nullable PeerMemory memory, PeerLimits limits, MonotonicClock clock) {
+    Peer(Blockset blockset, boolean hits, @Nullable PeerMemory memory, @Nullable PeerLink link, PeerLimits limits,
+            MonotonicClock clock) {
         this.blockset = blockset;
         this.hits = hits;
         this.memory = memory;
+        this.link = link;
         this.limits = limits;
         this.clock = clock;
         this.breaker = new PeerBreaker(limits, clock);
@@ -54,9 +61,14 @@ public final class Peer {
         return hits;
     }
 
-    /** Its memory, mapped; empty where it is on another host or shares none. */
-    public Optional<PeerMemory> memory() {
-        return Optional.ofNullable(memory);
+    /** What has been read from it. */
+    public PeerStats stats() {
+        return counters.stats();
+    }
+
+    /** Whether it is on this host, so that its blocks are read without asking it. */
+    public boolean isMapped() {
+        return memory != null;
     }
 
     /** How far it can be relied on now. */
@@ -72,6 +84,62 @@ public final class Peer {
     /** The number of blocks that are being moved from or to it. */
     public synchronized int blocksInFlight() {
         return blocksInFlight;
+    }
+
+    /**
+     * Copies blocks out of the peer's memory, up to the first that is not what was wanted.
+     *
+     * @throws RemoteException {@code TRANSPORT} where the memory is not mapped, and as {@link #begin}
+     */
+    ReadResult read(int blockSet, Wanted wanted, List<Pin> destinations, TransferControl control) {
+        MappedLevel level = level(blockSet);
+        begin(wanted.size());
+        boolean sound = true;
+        try {
+            ReadResult result = level.read(wanted, destinations, control);
+            counters.count(result, level.layout().bytesPerBlock());
+            sound = result.end() != ReadOutcome.CORRUPT;
+            return result;
+        } finally {
+            end(wanted.size(), sound);
+        }
+    }
+
+    private MappedLevel level(int blockSet) {
+        return Optional.ofNullable(memory)
+                .flatMap(mapped -> mapped.level(blockSet))
+                .orElseThrow(() -> new RemoteException(RemoteException.Kind.TRANSPORT, "Block set " + blockSet
+                        + " of " + this + " is not on this host, or not shared; other hosts are reached by NIXL"));
+    }
+
+    /**
+     * Asks the peer for something that moves blocks, and refuses what it refuses.
+     *
+     * @throws RemoteException with the peer's own reason, {@code TRANSPORT} or {@code DEADLINE} where it did not answer,
+     *         and as {@link #begin}
+     */
+    void order(PeerRequest request, int blocks) {
+        PeerLink way = Optional.ofNullable(link)
+                .orElseThrow(() -> new RemoteException(RemoteException.Kind.TRANSPORT, this
+                        + " was imported without a way to ask it; import it together with a link"));
+        begin(blocks);
+        boolean answered = false;
+        try {
+            PeerAnswer answer = way.ask(request);
+            answered = true;
+            requireDone(answer);
+        } finally {
+            end(blocks, answered);
+        }
+    }
+
+    private void requireDone(PeerAnswer answer) {
+        switch (answer) {
+            case PeerAnswer.Done _ -> {}
+            case PeerAnswer.Refused(RemoteException.Kind kind, String message) -> throw new RemoteException(kind,
+                    this + " refused: " + message);
+            default -> throw Refusal.malformed(this + " gave an answer to another question");
+        }
     }
 
     /**

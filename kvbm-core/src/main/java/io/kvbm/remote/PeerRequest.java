@@ -65,13 +65,13 @@ public sealed interface PeerRequest {
      * @param epoch the start of the worker that is asked
      * @param sourceSet where the sources lie
      * @param sources their slots
-     * @param loan the number under which they are lent
+     * @param loans the number under which each is lent
      * @param targetSet where the destinations lie
      * @param targets their slots, in the same order
      * @param notification what the worker that is asked tells its application then; empty for nothing
      */
     @SuppressWarnings("ArrayRecordComponent") // a message, which is made once and read once
-    record Pull(long asker, long askerEpoch, long epoch, int sourceSet, int[] sources, long loan, int targetSet,
+    record Pull(long asker, long askerEpoch, long epoch, int sourceSet, int[] sources, long[] loans, int targetSet,
             int[] targets, String notification) implements PeerRequest {}
 
     /**

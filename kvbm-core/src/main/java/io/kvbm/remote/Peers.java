@@ -5,7 +5,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -46,11 +48,12 @@ public final class Peers implements AutoCloseable {
      * Learns what another worker exports, in place of what an older life of it exported. The same export again changes
      * nothing.
      *
+     * @param link the way to ask it, or null where there is none: then its blocks can be read but nothing can be put
      * @throws RemoteException {@code OWN_WORKER}, {@code STALE_EPOCH} where a later life is known, {@code GEOMETRY} where
      *         its blocks are of another shape, {@code LIMIT} where too many peers are known, {@code TRANSPORT} where it
      *         shares memory with this host but the memory is not what it says
      */
-    public synchronized Peer importBlockset(Blockset blockset) {
+    public synchronized Peer importBlockset(Blockset blockset, @Nullable PeerLink link) {
         if (blockset.workerId() == local.workerId()) {
             throw new RemoteException(RemoteException.Kind.OWN_WORKER, "The blockset is of worker "
                     + Long.toUnsignedString(blockset.workerId())
@@ -72,8 +75,8 @@ public final class Peers implements AutoCloseable {
                     + " peers that are known at most; raise the limit");
         }
         blockset.levels().forEach(this::requireOurShape);
-        Peer peer = new Peer(blockset, blockset.isOf(local.fingerprint()), memories.open(blockset).orElse(null), limits,
-                clock);
+        Peer peer = new Peer(blockset, blockset.isOf(local.fingerprint()), memories.open(blockset).orElse(null), link,
+                limits, clock);
         peers.put(blockset.workerId(), peer);
         if (known != null) {
             retire(known);
@@ -184,6 +187,13 @@ public final class Peers implements AutoCloseable {
                     list.generation(i)));
         }
         return List.copyOf(blocks);
+    }
+
+    /** The worker of these blocks, in the life in which they were named. */
+    Peer require(RemoteRequest request) {
+        Peer peer = require(request.workerId(), request.blockSet());
+        request.remote().forEach(block -> peer.requireEpoch(OptionalLong.of(block.epoch())));
+        return peer;
     }
 
     private Peer require(long workerId, int blockSet) {

@@ -89,10 +89,10 @@ sealed interface Wanted {
      * Content that its owner lends until it is told of the end of the read.
      *
      * @param slots the slots
-     * @param loan the number under which they are lent
+     * @param loans the number under which each is lent
      */
     @SuppressWarnings("ArrayRecordComponent") // lives as long as one read
-    record Lent(int[] slots, long loan) implements Wanted {
+    record Lent(int[] slots, long[] loans) implements Wanted {
 
         @Override
         public int size() {
@@ -106,7 +106,7 @@ sealed interface Wanted {
 
         @Override
         public ReadOutcome look(SlotBoardView board, int i) {
-            return board.isLent(slots[i], loan) ? ReadOutcome.TAKEN : ReadOutcome.STALE;
+            return board.isLent(slots[i], loans[i]) ? ReadOutcome.TAKEN : ReadOutcome.STALE;
         }
     }
 

@@ -8,8 +8,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 
-import org.jspecify.annotations.Nullable;
-
 import io.kvbm.block.PinList;
 import io.kvbm.error.ClosedException;
 import io.kvbm.error.KvbmException;
@@ -75,22 +73,46 @@ public final class TransferDispatcher implements AutoCloseable {
      */
     public Transfer submit(TransferRequest request, Duration limit) {
         TransferStrategy strategy = validate(request);
+        acquire();
+        Pins pins;
+        try {
+            pins = new Pins(request);
+        } catch (RuntimeException | Error e) {
+            inFlight.release();
+            throw e;
+        }
+        return start(control -> move(pins.plan(strategy), control), pins::close, limit);
+    }
+
+    /**
+     * Lets work move bytes in a thread of the dispatcher. It keeps the blocks that it moves from being reused itself.
+     *
+     * @param limit the time within which it has to be over
+     * @throws TransferException {@code TOO_MANY_IN_FLIGHT}
+     * @throws ClosedException where the dispatcher is closed
+     */
+    public Transfer submit(TransferWork work, Duration limit) {
+        acquire();
+        return start(work, () -> {}, limit);
+    }
+
+    private void acquire() {
         if (!inFlight.tryAcquire()) {
             throw new TransferException(TransferException.Kind.TOO_MANY_IN_FLIGHT,
                     maxInFlight + " transfers are under way, which is the limit; wait for one to complete");
         }
-        Pins pins = null;
+    }
+
+    private Transfer start(TransferWork work, Runnable release, Duration limit) {
+        Transfer transfer = new Transfer(new TransferControl(clock, limit));
         try {
-            pins = new Pins(request);
-            Transfer transfer = new Transfer(new TransferControl(clock, limit));
-            Pins held = pins;
-            threads.execute(() -> run(held, strategy, transfer));
+            threads.execute(() -> run(work, release, transfer));
             return transfer;
         } catch (RejectedExecutionException e) {
-            release(pins);
+            release(release);
             throw dispatcherClosed();
         } catch (RuntimeException | Error e) {
-            release(pins);
+            release(release);
             throw e;
         }
     }
@@ -115,13 +137,13 @@ public final class TransferDispatcher implements AutoCloseable {
         return new ClosedException("The transfer dispatcher is closed; transfer before the manager is closed");
     }
 
-    private void run(Pins pins, TransferStrategy strategy, Transfer transfer) {
+    private void run(TransferWork work, Runnable release, Transfer transfer) {
         Throwable failure = null;
         try {
             try {
-                move(pins.plan(strategy), transfer.control());
+                work.run(transfer.control());
             } finally {
-                release(pins);
+                release(release);
             }
         } catch (RuntimeException | Error e) {
             failure = e;
@@ -129,14 +151,20 @@ public final class TransferDispatcher implements AutoCloseable {
         transfer.over(failure);
     }
 
-    private void release(@Nullable Pins pins) {
+    private void release(Runnable release) {
         try {
-            if (pins != null) {
-                pins.close();
-            }
+            release.run();
         } finally {
             inFlight.release();
         }
+    }
+
+    /** Lets work move bytes in the calling thread, within the dispatcher's own time limit. */
+    public void execute(TransferWork work) {
+        if (threads.isShutdown()) {
+            throw dispatcherClosed();
+        }
+        work.run(new TransferControl(clock, timeout));
     }
 
     private TransferStrategy validate(TransferRequest request) {

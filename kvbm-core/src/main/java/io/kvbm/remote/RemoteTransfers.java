@@ -1,0 +1,131 @@
+package io.kvbm.remote;
+
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+
+import io.kvbm.block.BlockHandle;
+import io.kvbm.block.Pin;
+import io.kvbm.block.PinList;
+import io.kvbm.block.RemoteBlock;
+import io.kvbm.error.RemoteException;
+import io.kvbm.error.TransferException;
+import io.kvbm.pool.BlockPool;
+import io.kvbm.transfer.TransferControl;
+
+/**
+ * Moves blocks between this worker and others of its host, in the calling thread. Every move is a copy by whoever
+ * receives, since nobody can write the memory of another: a get reads the peer's memory, a put has the peer read ours.
+ */
+public final class RemoteTransfers {
+
+    private final LocalWorker local;
+    private final Peers peers;
+    private final Map<BlockPool, Loans> loans = new IdentityHashMap<>();
+
+    /** Moves blocks of these pools. */
+    public RemoteTransfers(LocalWorker local, List<BlockPool> pools, Peers peers) {
+        this.local = local;
+        this.peers = peers;
+        for (BlockPool pool : pools) {
+            pool.board().ifPresent(board -> loans.put(pool, new Loans(board)));
+        }
+    }
+
+    /**
+     * Fetches blocks from another worker.
+     *
+     * @throws TransferException {@code INVALID_REQUEST}, {@code SHAPE_MISMATCH}, {@code DEADLINE_EXCEEDED},
+     *         {@code CANCELLED}
+     * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code DRAINING}, {@code BUSY},
+     *         {@code TRANSPORT}; {@code STALE_BLOCK} where a source does not hold any more what its generation says. What
+     *         the destinations hold is undefined then
+     */
+    public void get(GetRequest request, TransferControl control) {
+        request.validateBlocks();
+        request.validateShapes();
+        Peer peer = peers.require(request);
+        try (PinList destinations = PinList.of(request.local())) {
+            pull(peer, request.blockSet(), wanted(request), destinations, control);
+        }
+        if (!request.notification().isEmpty()) {
+            peer.order(new PeerRequest.Notify(local.workerId(), request.notification()), 0);
+        }
+    }
+
+    private static Wanted wanted(GetRequest request) {
+        List<RemoteBlock> blocks = request.remote();
+        long known = blocks.stream().filter(block -> block.generation().isPresent()).count();
+        if (known == 0) {
+            return new Wanted.Anything(request.slots());
+        }
+        if (known < blocks.size()) {
+            throw new TransferException(TransferException.Kind.INVALID_REQUEST, known + " of " + blocks.size()
+                    + " sources have a generation; give all of them one or none");
+        }
+        return new Wanted.Generations(request.slots(), blocks.stream()
+                .map(RemoteBlock::generation)
+                .mapToLong(OptionalLong::getAsLong)
+                .toArray());
+    }
+
+    /**
+     * Has another worker fetch blocks of this one into blocks that it has leased to us.
+     *
+     * @throws TransferException {@code INVALID_REQUEST}, {@code SHAPE_MISMATCH}
+     * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code DRAINING}, {@code BUSY}, what the other
+     *         worker refuses, {@code TRANSPORT} or {@code DEADLINE} where it did not answer; whether the bytes have
+     *         arrived is unknown then
+     */
+    public void put(PutRequest request, TransferControl control) {
+        request.validateBlocks();
+        request.validateShapes();
+        Peer peer = peers.require(request);
+        BlockPool pool = pool(request.local());
+        Loans lent = loans.get(pool);
+        if (lent == null) {
+            throw new RemoteException(RemoteException.Kind.TRANSPORT, "The blocks of " + pool
+                    + " are private to this process; put from shared host memory");
+        }
+        int[] sources = request.local().stream().mapToInt(BlockHandle::index).toArray();
+        try (PinList _ = PinList.of(request.local())) {
+            control.check();
+            long[] numbers = lent.lend(sources);
+            try {
+                peer.order(new PeerRequest.Pull(local.workerId(), local.epoch(), peer.epoch(),
+                        pool.blocks().number(), sources, numbers, request.blockSet(), request.slots(),
+                        request.notification()), sources.length);
+            } finally {
+                lent.takeBack(sources);
+            }
+        }
+    }
+
+    private BlockPool pool(List<? extends BlockHandle> blocks) {
+        BlockHandle first = blocks.getFirst();
+        for (BlockPool pool : loans.keySet()) {
+            if (pool.isPoolOf(first)) {
+                for (BlockHandle block : blocks) {
+                    if (!pool.isPoolOf(block)) {
+                        throw new TransferException(TransferException.Kind.INVALID_REQUEST, "Blocks " + first.id()
+                                + " and " + block.id() + " are of different pools; make a request for each");
+                    }
+                }
+                return pool;
+            }
+        }
+        throw new TransferException(TransferException.Kind.INCOMPATIBLE_TYPES, "Block " + first.id()
+                + " is of no pool of this worker that others can read; put from shared host memory");
+    }
+
+    /** Copies blocks of a peer into pinned ones of ours, all of them or none that counts. */
+    void pull(Peer peer, int blockSet, Wanted wanted, List<Pin> destinations, TransferControl control) {
+        ReadResult result = peer.read(blockSet, wanted, destinations, control);
+        if (result.end() != ReadOutcome.TAKEN) {
+            throw new RemoteException(RemoteException.Kind.STALE_BLOCK, "Block " + wanted.slot(result.blocks())
+                    + " of block set " + blockSet + " of " + peer + " is " + result.end()
+                    + ": it does not hold what was asked for; ask its worker for new descriptors");
+        }
+    }
+}
