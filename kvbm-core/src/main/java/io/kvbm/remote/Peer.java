@@ -91,8 +91,8 @@ public final class Peer {
      *
      * @throws RemoteException {@code TRANSPORT} where the memory is not mapped, and as {@link #begin}
      */
-    ReadResult read(int blockSet, Wanted wanted, List<Pin> destinations, TransferControl control) {
-        MappedLevel level = level(blockSet);
+    ReadResult read(int set, Wanted wanted, List<Pin> destinations, TransferControl control) {
+        MappedLevel level = level(set);
         begin(wanted.size());
         boolean sound = true;
         try {
@@ -105,10 +105,10 @@ public final class Peer {
         }
     }
 
-    private MappedLevel level(int blockSet) {
+    private MappedLevel level(int set) {
         return Optional.ofNullable(memory)
-                .flatMap(mapped -> mapped.level(blockSet))
-                .orElseThrow(() -> new RemoteException(RemoteException.Kind.TRANSPORT, "Block set " + blockSet
+                .flatMap(mapped -> mapped.level(set))
+                .orElseThrow(() -> new RemoteException(RemoteException.Kind.TRANSPORT, "Block set " + set
                         + " of " + this + " is not on this host, or not shared; other hosts are reached by NIXL"));
     }
 

@@ -83,6 +83,7 @@ public final class PrefixTaker {
             return List.of();
         }
         int n = Math.min(run.length(), pool.availableBlocks());
+        noRoom.add(run.length() - n);
         try (BlockList<MutableBlock> own = pool.allocateBlocks(n)) {
             int[] slots = new int[run.length()];
             long[] generations = new long[run.length()];

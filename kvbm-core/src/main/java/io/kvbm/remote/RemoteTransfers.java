@@ -2,7 +2,6 @@ package io.kvbm.remote;
 
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.OptionalLong;
 
 import io.kvbm.block.BlockHandle;
@@ -22,7 +21,7 @@ public final class RemoteTransfers {
 
     private final LocalWorker local;
     private final Peers peers;
-    private final Map<BlockPool, Loans> loans = new IdentityHashMap<>();
+    private final IdentityHashMap<BlockPool, Loans> loans = new IdentityHashMap<>();
 
     /** Moves blocks of these pools. */
     public RemoteTransfers(LocalWorker local, List<BlockPool> pools, Peers peers) {
