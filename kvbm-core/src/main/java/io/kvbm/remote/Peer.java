@@ -18,6 +18,7 @@ import io.kvbm.transfer.TransferControl;
 public final class Peer {
 
     private final Blockset blockset;
+    private final String digest;
     private final boolean hits;
     private final PeerLimits limits;
     private final MonotonicClock clock;
@@ -33,6 +34,7 @@ public final class Peer {
     Peer(Blockset blockset, boolean hits, @Nullable PeerMemory memory, @Nullable PeerLink link, PeerLimits limits,
             MonotonicClock clock) {
         this.blockset = blockset;
+        this.digest = BlocksetCodec.digest(BlocksetCodec.encode(blockset));
         this.hits = hits;
         this.memory = memory;
         this.link = link;
@@ -54,6 +56,11 @@ public final class Peer {
     /** What it exports. */
     public Blockset blockset() {
         return blockset;
+    }
+
+    /** The digest of what it exports, see {@link BlocksetCodec#digest}. */
+    public String digest() {
+        return digest;
     }
 
     /** Whether its content is of our model, so that what it holds can be a hit. */

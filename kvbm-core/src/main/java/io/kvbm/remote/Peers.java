@@ -54,11 +54,7 @@ public final class Peers implements AutoCloseable {
      *         shares memory with this host but the memory is not what it says
      */
     public synchronized Peer importBlockset(Blockset blockset, @Nullable PeerLink link) {
-        if (blockset.workerId() == local.workerId()) {
-            throw new RemoteException(RemoteException.Kind.OWN_WORKER, "The blockset is of worker "
-                    + Long.toUnsignedString(blockset.workerId())
-                    + ", which is this one; give every worker an id of its own");
-        }
+        requireOther(blockset.workerId());
         Peer known = peers.get(blockset.workerId());
         if (known != null && known.blockset().equals(blockset)) {
             known.returned();
@@ -69,6 +65,18 @@ public final class Peers implements AutoCloseable {
                     + Long.toUnsignedString(blockset.epoch()) + ", but " + known
                     + " is known already; fetch the blockset anew");
         }
+        return replace(blockset, link);
+    }
+
+    /**
+     * Learns what another worker exports, in place of what is known of it: for who has just asked the worker itself, which
+     * knows better than any order of epochs.
+     *
+     * @throws RemoteException as {@link #importBlockset} but for {@code STALE_EPOCH}
+     */
+    synchronized Peer replace(Blockset blockset, @Nullable PeerLink link) {
+        requireOther(blockset.workerId());
+        Peer known = peers.get(blockset.workerId());
         if (known == null && peers.size() >= limits.peers()) {
             throw new RemoteException(RemoteException.Kind.LIMIT, "Worker "
                     + Long.toUnsignedString(blockset.workerId()) + " would be one more than the " + limits.peers()
@@ -88,6 +96,13 @@ public final class Peers implements AutoCloseable {
         return peer;
     }
 
+    private void requireOther(long workerId) {
+        if (workerId == local.workerId()) {
+            throw new RemoteException(RemoteException.Kind.OWN_WORKER, "The blockset is of worker "
+                    + Long.toUnsignedString(workerId) + ", which is this one; give every worker an id of its own");
+        }
+    }
+
     /** Two blocks can be copied into each other where all dimensions but their number and alignment are equal. */
     private void requireOurShape(ExportedLevel level) {
         LayoutConfig ours = local.layouts().get(level.level());
@@ -104,6 +119,14 @@ public final class Peers implements AutoCloseable {
         peer.leave();
         if (!peer.advance()) {
             leaving.add(peer);
+        }
+    }
+
+    /** A worker that was about to be let go is there again. */
+    synchronized void returned(long workerId) {
+        Peer peer = peers.get(workerId);
+        if (peer != null) {
+            peer.returned();
         }
     }
 

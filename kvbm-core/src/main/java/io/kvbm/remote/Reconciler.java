@@ -1,0 +1,291 @@
+package io.kvbm.remote;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.LongAdder;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.kvbm.error.KvbmException;
+import io.kvbm.error.RemoteException;
+import io.kvbm.time.MonotonicClock;
+
+/**
+ * Keeps the peers that are known in step with a catalog of addresses. The catalog says where workers may be; who is
+ * there, in which life and with what content, each says itself, and only that counts.
+ *
+ * <ul>
+ * <li>An address that is listed is asked who is there, whatever the catalog thinks of its health. A worker that is new,
+ * was started anew, or exports something else is imported; one that is leaving is asked for nothing more.
+ * <li>A worker that does not answer for a while is let go, listed or not. One that answers but is not listed any more is
+ * let go much later: catalogs forget, lag, and answer with nothing.
+ * <li>Two addresses at which different lives of one worker answer are two workers with one id. Neither is used until one
+ * of them is silent.
+ * </ul>
+ *
+ * <p>
+ * It has neither thread nor timer: {@link #step} does what is due, and hands the questions to an executor, one task per
+ * address, so that a worker that hangs delays nobody else.
+ */
+public final class Reconciler {
+
+    private static final Logger log = LoggerFactory.getLogger(Reconciler.class);
+
+    private final LocalWorker local;
+    private final Peers peers;
+    private final PeerLinks links;
+    private final MonotonicClock clock;
+    private final ReconcilerSettings settings;
+    private final Followers followers;
+
+    private final Map<String, Watch> watches = new HashMap<>();
+    private final Set<Long> disputed = new HashSet<>();
+    private final LongAdder refusals = new LongAdder();
+
+    /** Knows nobody yet. */
+    public Reconciler(LocalWorker local, Peers peers, PeerLinks links, MonotonicClock clock,
+            ReconcilerSettings settings, Followers followers) {
+        this.local = local;
+        this.peers = peers;
+        this.links = links;
+        this.clock = clock;
+        this.settings = settings;
+        this.followers = followers;
+    }
+
+    /** Who follows what peers hold; called by one task per peer at a time. */
+    public interface Followers {
+
+        /** Follows nobody. */
+        Followers NONE = new Followers() {
+            @Override
+            public void follow(Peer peer, PeerLink link) {}
+
+            @Override
+            public void forget(long workerId) {}
+        };
+
+        /** Fetches what has happened at a peer since the last call. */
+        void follow(Peer peer, PeerLink link);
+
+        /** Forgets what a worker holds. */
+        void forget(long workerId);
+    }
+
+    // ---------------------------------------------------------------------------------------------- catalog
+
+    /** Takes what the catalog answered; a catalog that did not answer is not told of here. */
+    public synchronized void listed(Collection<String> addresses) {
+        long now = clock.nanoTime();
+        for (String address : addresses) {
+            if (!watches.containsKey(address)) {
+                if (watches.size() >= settings.addresses()) {
+                    log.warn("The catalog lists more than the {} addresses that are watched; raise the limit",
+                            settings.addresses());
+                    break;
+                }
+                watches.put(address, new Watch(address, links.to(address), now));
+            }
+        }
+        Set<String> present = Set.copyOf(addresses);
+        watches.values().forEach(watch -> watch.listed(present.contains(watch.address), now));
+    }
+
+    /** Asks whoever is due, and lets go whose time has come; to be called several times a second. */
+    public void step(Executor executor) {
+        for (Watch watch : due()) {
+            if (watch.turn.compareAndSet(false, true)) {
+                try {
+                    executor.execute(() -> visit(watch));
+                } catch (RuntimeException | Error e) {
+                    watch.turn.set(false);
+                    throw e;
+                }
+            }
+        }
+        letGo();
+        peers.advance();
+    }
+
+    private synchronized List<Watch> due() {
+        long now = clock.nanoTime();
+        return watches.values().stream().filter(watch -> watch.isDue(now)).toList();
+    }
+
+    private synchronized void letGo() {
+        long now = clock.nanoTime();
+        for (Watch watch : List.copyOf(watches.values())) {
+            boolean gone = watch.isSilentFor(settings.dead(), now)
+                    || watch.isAbsentFor(settings.absent(), now) || (!watch.listed && watch.isSilent());
+            if (gone) {
+                worker(watch).filter(worker -> !answersElsewhere(worker, watch)).ifPresent(this::forget);
+                watch.answer = null;
+            }
+            if (!watch.listed && watch.answer == null) {
+                watches.remove(watch.address);
+            }
+        }
+    }
+
+    private static Optional<Long> worker(Watch watch) {
+        return Optional.ofNullable(watch.answer).map(PeerAnswer.State::workerId);
+    }
+
+    private boolean answersElsewhere(long worker, Watch but) {
+        return watches.values()
+                .stream()
+                .anyMatch(watch -> !watch.address.equals(but.address) && !watch.isSilent()
+                        && worker(watch).filter(other -> other == worker).isPresent());
+    }
+
+    private void forget(long worker) {
+        peers.remove(worker);
+        followers.forget(worker);
+    }
+
+    // ---------------------------------------------------------------------------------------------- one address
+
+    private void visit(Watch watch) {
+        try {
+            PeerAnswer.State state = ask(watch);
+            if (state.workerId() != local.workerId()) {
+                settle(watch, state);
+            } else if (state.epoch() != local.epoch()) {
+                dispute(state.workerId(), watch.address + " has the id of this worker");
+            }
+        } catch (KvbmException e) {
+            refusals.increment();
+            log.debug("Nothing was learnt of the worker at {}: {}", watch.address, e.getMessage());
+            synchronized (this) {
+                watch.failed(clock.nanoTime(), settings);
+            }
+        } finally {
+            watch.turn.set(false);
+        }
+    }
+
+    private PeerAnswer.State ask(Watch watch) {
+        PeerAnswer answer = watch.link.ask(new PeerRequest.State(local.workerId()));
+        if (!(answer instanceof PeerAnswer.State state)) {
+            throw unexpected(watch.address, answer);
+        }
+        synchronized (this) {
+            watch.answered(state, clock.nanoTime(), settings.interval());
+        }
+        return state;
+    }
+
+    private static RemoteException unexpected(String address, PeerAnswer answer) {
+        return answer instanceof PeerAnswer.Refused(RemoteException.Kind kind, String message)
+                ? new RemoteException(kind, "The worker at " + address + " refused: " + message)
+                : Refusal.malformed("The worker at " + address + " gave an answer to another question");
+    }
+
+    /** Has what is known of a worker agree with what it says. */
+    private void settle(Watch watch, PeerAnswer.State state) {
+        if (isDisputed(watch, state)) {
+            return;
+        }
+        Peer peer = peers.peer(state.workerId()).filter(known -> isUpToDate(known, state)).orElse(null);
+        if (state.draining()) {
+            peers.leave(state.workerId());
+            return;
+        }
+        if (peer == null) {
+            peer = fetch(watch, state);
+        } else {
+            peers.returned(state.workerId());
+        }
+        if (peer.hits()) {
+            followers.follow(peer, watch.link);
+        }
+    }
+
+    private static boolean isUpToDate(Peer known, PeerAnswer.State state) {
+        return known.epoch() == state.epoch() && known.digest().equals(state.digest());
+    }
+
+    private Peer fetch(Watch watch, PeerAnswer.State state) {
+        PeerAnswer answer = watch.link.ask(new PeerRequest.Export(local.workerId()));
+        if (!(answer instanceof PeerAnswer.Export export)) {
+            throw unexpected(watch.address, answer);
+        }
+        Blockset blockset = BlocksetCodec.decode(export.blockset());
+        if (blockset.workerId() != state.workerId() || blockset.epoch() != state.epoch()
+                || !BlocksetCodec.digest(export.blockset()).equals(state.digest())) {
+            throw new RemoteException(RemoteException.Kind.STALE_EPOCH, "The worker at " + watch.address
+                    + " was started anew or has changed while it was asked; it is asked again");
+        }
+        followers.forget(state.workerId());
+        return peers.replace(blockset, watch.link);
+    }
+
+    // ---------------------------------------------------------------------------------------------- one id, two workers
+
+    /** Whether another life of the worker answers at another address too; both are asked once more before that is said. */
+    private boolean isDisputed(Watch watch, PeerAnswer.State state) {
+        for (Watch other : rivals(watch, state)) {
+            if (answersAs(other, state.workerId()) && answersAs(watch, state.workerId())) {
+                dispute(state.workerId(), watch.address + " and " + other.address
+                        + " are two workers with one id");
+                forget(state.workerId());
+                return true;
+            }
+        }
+        synchronized (this) {
+            disputed.remove(state.workerId());
+        }
+        return false;
+    }
+
+    private synchronized List<Watch> rivals(Watch watch, PeerAnswer.State state) {
+        List<Watch> rivals = new ArrayList<>();
+        for (Watch other : watches.values()) {
+            PeerAnswer.State theirs = other.answer;
+            if (!other.address.equals(watch.address) && theirs != null && theirs.workerId() == state.workerId()
+                    && theirs.epoch() != state.epoch()) {
+                rivals.add(other);
+            }
+        }
+        return rivals;
+    }
+
+    private boolean answersAs(Watch watch, long worker) {
+        try {
+            return watch.link.ask(new PeerRequest.State(local.workerId())) instanceof PeerAnswer.State state
+                    && state.workerId() == worker;
+        } catch (KvbmException e) {
+            return false;
+        }
+    }
+
+    private synchronized void dispute(long worker, String what) {
+        if (disputed.add(worker)) {
+            log.error("Worker {} is used by nobody: {}. Give every worker an id of its own",
+                    Long.toUnsignedString(worker), what);
+        }
+    }
+
+    /** The ids that more than one worker has. */
+    public synchronized Set<Long> disputed() {
+        return Set.copyOf(disputed);
+    }
+
+    /** The number of addresses that are watched. */
+    public synchronized int addresses() {
+        return watches.size();
+    }
+
+    /** The number of questions that were not answered, or with something that was refused. */
+    public long refusals() {
+        return refusals.sum();
+    }
+}
