@@ -3,6 +3,8 @@ package io.kvbm;
 import java.util.ArrayList;
 import java.util.List;
 
+import io.kvbm.error.FirstFailure;
+
 /**
  * A request to stop that travels from a parent to its children, never back. Cancelling runs the registered actions once,
  * in the cancelling thread, each whether or not another one throws. A child that was cancelled is forgotten by its
@@ -60,21 +62,9 @@ public final class CancellationToken {
             due = List.copyOf(actions);
             actions.clear();
         }
-        RuntimeException failure = null;
-        for (Runnable action : due) {
-            try {
-                action.run();
-            } catch (RuntimeException e) {
-                if (failure == null) {
-                    failure = e;
-                } else {
-                    failure.addSuppressed(e);
-                }
-            }
-        }
-        if (failure != null) {
-            throw failure;
-        }
+        FirstFailure failure = new FirstFailure();
+        due.forEach(failure::attempt);
+        failure.rethrow();
     }
 
     /** Whether the token was cancelled. */

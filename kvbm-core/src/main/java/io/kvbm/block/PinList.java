@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.RandomAccess;
 
+import io.kvbm.error.FirstFailure;
+
 /** The pins on a list of blocks, in the same order, taken and ended in one critical section per run of alike blocks. */
 public final class PinList extends AbstractList<Pin> implements RandomAccess, AutoCloseable {
 
@@ -72,20 +74,12 @@ public final class PinList extends AbstractList<Pin> implements RandomAccess, Au
     /** Ends all pins; the first failure is thrown with the others attached. Further calls do nothing. */
     @Override
     public void close() {
-        RuntimeException failure = null;
+        FirstFailure failure = new FirstFailure();
         for (int i = 0; i < runs.size(); i++) {
-            try {
-                owners.get(i).unpinAll(runs.get(i));
-            } catch (RuntimeException e) {
-                if (failure == null) {
-                    failure = e;
-                } else {
-                    failure.addSuppressed(e);
-                }
-            }
+            BlockOwner owner = owners.get(i);
+            List<Pin> run = runs.get(i);
+            failure.attempt(() -> owner.unpinAll(run));
         }
-        if (failure != null) {
-            throw failure;
-        }
+        failure.rethrow();
     }
 }

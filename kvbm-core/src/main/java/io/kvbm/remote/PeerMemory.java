@@ -10,6 +10,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import io.kvbm.block.SlotBoardView;
+import io.kvbm.error.FirstFailure;
 import io.kvbm.error.RemoteException;
 import io.kvbm.error.StorageException;
 import io.kvbm.storage.BlockMemory;
@@ -124,20 +125,8 @@ public final class PeerMemory implements AutoCloseable {
     /** Unmaps everything. Further calls do nothing. */
     @Override
     public void close() {
-        RuntimeException failure = null;
-        for (SharedMapping mapping : mappings) {
-            try {
-                mapping.close();
-            } catch (RuntimeException e) {
-                if (failure == null) {
-                    failure = e;
-                } else {
-                    failure.addSuppressed(e);
-                }
-            }
-        }
-        if (failure != null) {
-            throw failure;
-        }
+        FirstFailure failure = new FirstFailure();
+        mappings.forEach(mapping -> failure.attempt(mapping::close));
+        failure.rethrow();
     }
 }

@@ -9,6 +9,7 @@ import java.util.function.IntConsumer;
 
 import org.jspecify.annotations.Nullable;
 
+import io.kvbm.error.FirstFailure;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.LayoutException;
 import io.kvbm.layout.BlockLayout;
@@ -194,21 +195,9 @@ public final class BlockMemory implements AutoCloseable {
     }
 
     private static void closeAll(List<Storage> storages) {
-        RuntimeException failure = null;
-        for (Storage storage : storages) {
-            try {
-                storage.close();
-            } catch (RuntimeException e) {
-                if (failure == null) {
-                    failure = e;
-                } else {
-                    failure.addSuppressed(e);
-                }
-            }
-        }
-        if (failure != null) {
-            throw failure;
-        }
+        FirstFailure failure = new FirstFailure();
+        storages.forEach(storage -> failure.attempt(storage::close));
+        failure.rethrow();
     }
 
     private int blocksWithin(long bytes) {
