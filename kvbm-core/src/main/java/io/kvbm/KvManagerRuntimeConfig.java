@@ -1,5 +1,7 @@
 package io.kvbm;
 
+import java.time.InstantSource;
+
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.error.ConfigException;
@@ -8,9 +10,10 @@ import io.kvbm.error.ConfigException;
  * Who a manager is, apart from what it manages.
  *
  * @param workerId the worker's number among all workers, unsigned
+ * @param epoch when it was started, in wall milliseconds, unsigned; another start of the worker has another one
  * @param cancellationToken closes the manager when it is cancelled; the manager never cancels it
  */
-public record KvManagerRuntimeConfig(long workerId, CancellationToken cancellationToken) {
+public record KvManagerRuntimeConfig(long workerId, long epoch, CancellationToken cancellationToken) {
 
     /** Starts a configuration. */
     public static Builder builder() {
@@ -21,6 +24,7 @@ public record KvManagerRuntimeConfig(long workerId, CancellationToken cancellati
     public static final class Builder {
 
         private @Nullable Long workerId;
+        private @Nullable Long epoch;
         private CancellationToken cancellationToken = new CancellationToken();
 
         private Builder() {}
@@ -28,6 +32,12 @@ public record KvManagerRuntimeConfig(long workerId, CancellationToken cancellati
         /** The worker's number, unsigned; required. */
         public Builder workerId(long value) {
             this.workerId = value;
+            return this;
+        }
+
+        /** When the worker was started, in wall milliseconds, unsigned; now unless set. */
+        public Builder epoch(long value) {
+            this.epoch = value;
             return this;
         }
 
@@ -43,7 +53,8 @@ public record KvManagerRuntimeConfig(long workerId, CancellationToken cancellati
                 throw new ConfigException(ConfigException.Kind.MISSING,
                         "workerId is missing; give every worker a number of its own");
             }
-            return new KvManagerRuntimeConfig(workerId, cancellationToken);
+            return new KvManagerRuntimeConfig(workerId, epoch == null ? InstantSource.system().millis() : epoch,
+                    cancellationToken);
         }
     }
 }

@@ -6,8 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 
-import org.jspecify.annotations.Nullable;
-
+import io.kvbm.error.FirstFailure;
 import io.kvbm.error.StorageException;
 
 /**
@@ -63,25 +62,8 @@ public final class Registrations {
         released = true;
         List<RegistrationHandle> due = new ArrayList<>(handles.values()).reversed();
         handles.clear();
-        RuntimeException failure = null;
-        for (RegistrationHandle handle : due) {
-            failure = release(handle, failure);
-        }
-        if (failure != null) {
-            throw failure;
-        }
-    }
-
-    private static @Nullable RuntimeException release(RegistrationHandle handle, @Nullable RuntimeException before) {
-        try {
-            handle.release();
-            return before;
-        } catch (RuntimeException e) {
-            if (before == null) {
-                return e;
-            }
-            before.addSuppressed(e);
-            return before;
-        }
+        FirstFailure failure = new FirstFailure();
+        due.forEach(handle -> failure.attempt(handle::release));
+        failure.rethrow();
     }
 }
