@@ -123,9 +123,10 @@ public final class PeerMemory implements AutoCloseable {
         return Optional.ofNullable(levels.get(blockSet));
     }
 
-    /** Unmaps everything. Further calls do nothing. */
+    /** Unmaps everything; reads that run end with an error. Further calls do nothing. */
     @Override
     public void close() {
+        levels.values().forEach(MappedLevel::close);
         RuntimeException failure = null;
         for (SharedMapping mapping : mappings) {
             try {

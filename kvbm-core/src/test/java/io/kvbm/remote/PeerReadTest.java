@@ -4,6 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -386,6 +389,55 @@ class PeerReadTest {
         compute(checksums, owner, known);
         assertThat(reader.read(known)).isEqualTo(all(4));
         assertThat(reader.wrong(known, 4)).isZero();
+    }
+
+    @Test
+    void aBlockOfAnotherShapeIsNotReadInto() {
+        SharedPool owner = owner(BLOCKS);
+        Reader.Known known = register(owner, SharedPool.chain(1, 1));
+        Reader reader = reader(owner);
+        for (int words : new int[]{WORDS / 2, WORDS * 2}) {
+            Reader other = reader(open(SharedPool.of(8, 1, BLOCKS, words)));
+            assertThatExceptionOfType(IllegalArgumentException.class)
+                    .isThrownBy(() -> reader.level.read(known.wanted(), other.pins));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(ReadStep.class)
+    void aReadDuringWhichTheMemoryIsUnmappedIsToldSo(ReadStep step) {
+        SharedPool owner = owner(BLOCKS);
+        Reader.Known known = register(owner, SharedPool.chain(1, BLOCKS));
+        Reader reader = reader(owner);
+        before(step, reader.peer::close);
+        assertThatExceptionOfType(RemoteException.class).isThrownBy(() -> reader.read(known))
+                .withMessageContaining("unmapped")
+                .satisfies(e -> assertThat(e.kind()).isEqualTo(RemoteException.Kind.TRANSPORT));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {WORDS, 1 << 14})
+    void aReaderAtFullSpeedDoesNotKeepTheMemoryFromBeingUnmapped(int words) throws Exception {
+        SharedPool owner = open(SharedPool.of(7, 1, BLOCKS, words));
+        Reader.Known known = register(owner, SharedPool.chain(1, BLOCKS));
+        for (int round = 0; round < 20; round++) {
+            Reader reader = reader(owner);
+            CountDownLatch reading = new CountDownLatch(1);
+            FutureTask<RemoteException> reads = new FutureTask<>(() -> {
+                try {
+                    while (reader.read(known).end() == ReadOutcome.TAKEN) {
+                        reading.countDown();
+                    }
+                    throw new IllegalStateException("not taken");
+                } catch (RemoteException e) {
+                    return e;
+                }
+            });
+            Thread.ofPlatform().start(reads);
+            reading.await();
+            reader.peer.close();
+            assertThat(reads.get(10, TimeUnit.SECONDS)).hasMessageContaining("unmapped");
+        }
     }
 
     private static void compute(BlockChecksums checksums, SharedPool owner, Reader.Known known) {

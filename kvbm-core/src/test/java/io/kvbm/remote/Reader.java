@@ -22,8 +22,9 @@ final class Reader implements AutoCloseable {
     final MappedLevel level;
     final BlockList<MutableBlock> blocks;
 
+    final List<Pin> pins;
+
     private final BlockPool pool;
-    private final List<Pin> pins;
 
     Reader(Blockset blockset, ChecksumMode checksums, ReadStep.Watcher watcher, LayoutType type) {
         this.peer = PeerMemory.open(blockset, checksums, watcher).orElseThrow();
@@ -47,6 +48,10 @@ final class Reader implements AutoCloseable {
             return slots.length;
         }
 
+        Wanted wanted() {
+            return new Wanted.Sequence(slots, generations, slots.length, chain, from);
+        }
+
         long identity(int i) {
             return chain.probe(from + i);
         }
@@ -62,8 +67,7 @@ final class Reader implements AutoCloseable {
     }
 
     ReadResult read(Known known) {
-        return read(new Wanted.Sequence(known.slots(), known.generations(), known.size(), known.chain(),
-                known.from()));
+        return read(known.wanted());
     }
 
     /** How many of the first blocks read do not hold the bytes of their identities. */
