@@ -3,6 +3,7 @@ package io.kvbm.block;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -40,7 +41,7 @@ import io.kvbm.storage.Storage;
 public final class SlotBoard implements AutoCloseable {
 
     private final HostStorage storage;
-    private final MemorySegment board;
+    final MemorySegment board;
     private final long entries;
     private final int slots;
     private final Nonce nonce;
@@ -165,7 +166,7 @@ public final class SlotBoard implements AutoCloseable {
     }
 
     private long entry(int slot) {
-        return entries + slot * BoardFormat.ENTRY_BYTES;
+        return entries + Objects.checkIndex(slot, slots) * BoardFormat.ENTRY_BYTES;
     }
 
     /** What proves that a reader reads this board. */

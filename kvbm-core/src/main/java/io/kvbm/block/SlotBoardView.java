@@ -19,11 +19,13 @@ public final class SlotBoardView {
     private final MemorySegment board;
     private final long entries;
     private final int slots;
+    private final int files;
 
-    private SlotBoardView(MemorySegment board, long entries, int slots) {
+    private SlotBoardView(MemorySegment board, int slots, int files) {
         this.board = board;
-        this.entries = entries;
+        this.entries = BoardFormat.headerBytes(files);
         this.slots = slots;
+        this.files = files;
     }
 
     /**
@@ -60,7 +62,7 @@ public final class SlotBoardView {
         require("number of slots", slots, BoardFormat.header(board, BoardFormat.SLOTS_AT), workerId);
         int files = files(board, workerId);
         require("size", Math.max(board.byteSize(), BoardFormat.bytes(slots, files)), board.byteSize(), workerId);
-        return new SlotBoardView(board, BoardFormat.headerBytes(files), slots);
+        return new SlotBoardView(board, slots, files);
     }
 
     private static int files(MemorySegment board, long workerId) {
@@ -83,8 +85,8 @@ public final class SlotBoardView {
     /** Whether a mapping is the file of this number that the board's slots lie in. */
     public boolean isFile(int number, SharedMapping file) {
         long at = BoardFormat.FIRST_FILE_AT + number * BoardFormat.FILE_BYTES;
-        return at + BoardFormat.FILE_BYTES <= entries && BoardFormat.header(board, at) == file.inode()
-                && BoardFormat.header(board, at + Long.BYTES) <= file.size();
+        return number >= 0 && number < files && BoardFormat.header(board, at) == file.inode()
+                && BoardFormat.header(board, at + Long.BYTES) == file.size();
     }
 
     /** The number of slots. */

@@ -3,9 +3,12 @@ package io.kvbm.remote;
 import java.util.List;
 import java.util.OptionalInt;
 
+import org.jspecify.annotations.Nullable;
+
 import io.kvbm.block.BlockChecksum;
 import io.kvbm.block.Pin;
 import io.kvbm.block.SlotBoardView;
+import io.kvbm.error.RemoteException;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.MemoryCopy;
@@ -30,6 +33,7 @@ final class MappedLevel {
     private final ChecksumMode checksums;
     private final ReadStep.Watcher watcher;
     private final int blocksAtOnce;
+    private volatile boolean closed;
 
     MappedLevel(SlotBoardView board, BlockMemory memory, ChecksumMode checksums, ReadStep.Watcher watcher) {
         this.board = board;
@@ -51,20 +55,45 @@ final class MappedLevel {
      * Copies blocks in order up to the first that is not what was wanted.
      *
      * @param destinations one for each, of the same shape; what those behind the last block taken hold is undefined
+<<<<<<< HEAD
      * @param control whether to go on; looked at every few blocks
+=======
+     * @throws RemoteException {@code TRANSPORT} where the memory is unmapped before the read has ended
+>>>>>>> r-board
      */
     ReadResult read(Wanted wanted, List<Pin> destinations, TransferControl control) {
         int done = 0;
         while (done < wanted.size()) {
+<<<<<<< HEAD
             control.check();
+=======
+            if (closed) {
+                throw unmapped(null);
+            }
+>>>>>>> r-board
             int to = Math.min(done + blocksAtOnce, wanted.size());
-            ReadResult some = readSome(wanted, done, to, destinations);
+            ReadResult some;
+            try {
+                some = readSome(wanted, done, to, destinations);
+            } catch (IllegalStateException e) {
+                throw closed ? unmapped(e) : e;
+            }
             done += some.blocks();
             if (some.end() != ReadOutcome.TAKEN) {
                 return new ReadResult(done, some.end());
             }
         }
         return new ReadResult(done, ReadOutcome.TAKEN);
+    }
+
+    private static RemoteException unmapped(@Nullable Throwable cause) {
+        return new RemoteException(RemoteException.Kind.TRANSPORT, "The memory of a worker was unmapped while blocks"
+                + " of it were read; compute the blocks or ask another worker", cause);
+    }
+
+    /** Ends the reads that run, so that the memory can be unmapped, and refuses others. */
+    void close() {
+        closed = true;
     }
 
     private ReadResult readSome(Wanted wanted, int from, int to, List<Pin> destinations) {
@@ -101,6 +130,7 @@ final class MappedLevel {
 
     private void copy(int slot, Pin destination) {
         BlockLayout to = destination.layout();
+        requireSameShape(to);
         if (memory.layout().blockContiguous() && to.blockContiguous()) {
             MemoryCopy.copy(memory.block(slot), 0, destination.segment(), 0, to.bytesPerBlock());
             return;
@@ -110,6 +140,16 @@ final class MappedLevel {
                 MemoryCopy.copy(memory.part(slot, layer, outer), 0, destination.segment(layer, outer), 0,
                         to.regionSize());
             }
+        }
+    }
+
+    /** A block of fewer bytes would be filled and taken for a whole one. */
+    private void requireSameShape(BlockLayout to) {
+        BlockLayout from = memory.layout();
+        if (from.numLayers() != to.numLayers() || from.outerDim() != to.outerDim()
+                || from.regionSize() != to.regionSize()) {
+            throw new IllegalArgumentException("A block of " + from.config() + " is to be read into one of "
+                    + to.config());
         }
     }
 

@@ -79,10 +79,12 @@ public final class PeerMemory implements AutoCloseable {
             SharedMapping file = file(shared, shared.memoryDescriptors().get(i));
             mappings.add(file);
             files.add(file);
-            if (!board.isFile(i, file)) {
+            if (!board.isFile(i, file) || file.size() != level.memory().get(i).size()) {
                 throw new RemoteException(RemoteException.Kind.TRANSPORT, "File " + shared.memoryDescriptors().get(i)
-                        + " of process " + shared.pid() + " is not the memory that the side table of worker "
-                        + Long.toUnsignedString(blockset.workerId()) + " names; fetch the blockset anew");
+                        + " of process " + shared.pid() + ", of " + file.size()
+                        + " bytes, is not the memory that the side table of worker "
+                        + Long.toUnsignedString(blockset.workerId()) + " names or that was told of, of "
+                        + level.memory().get(i).size() + " bytes; fetch the blockset anew");
             }
         }
         long[] baseOffsets = level.memory().stream().mapToLong(ExportedMemory::baseOffset).toArray();
@@ -122,9 +124,10 @@ public final class PeerMemory implements AutoCloseable {
         return Optional.ofNullable(levels.get(blockSet));
     }
 
-    /** Unmaps everything. Further calls do nothing. */
+    /** Unmaps everything; reads that run end with an error. Further calls do nothing. */
     @Override
     public void close() {
+        levels.values().forEach(MappedLevel::close);
         FirstFailure failure = new FirstFailure();
         mappings.forEach(mapping -> failure.attempt(mapping::close));
         failure.rethrow();
