@@ -16,7 +16,8 @@ import io.kvbm.block.RemoteBlock;
  * @param notification what the other worker's application is told afterwards; empty for nothing
  */
 public record GetRequest(List<RemoteBlock> remote, List<MutableBlock> local, String notification)
-        implements RemoteRequest {
+        implements
+            RemoteRequest {
 
     /**
      * A request for these blocks.

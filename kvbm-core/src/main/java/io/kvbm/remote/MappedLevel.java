@@ -12,7 +12,6 @@ import io.kvbm.error.RemoteException;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.MemoryCopy;
-import io.kvbm.transfer.TransferControl;
 
 /**
  * A block set of another worker of this host, mapped: blocks are copied out of it without asking their owner. Each is
@@ -55,22 +54,16 @@ final class MappedLevel {
      * Copies blocks in order up to the first that is not what was wanted.
      *
      * @param destinations one for each, of the same shape; what those behind the last block taken hold is undefined
-<<<<<<< HEAD
-     * @param control whether to go on; looked at every few blocks
-=======
+     * @param goOn called every few blocks; throws where the read is to end
      * @throws RemoteException {@code TRANSPORT} where the memory is unmapped before the read has ended
->>>>>>> r-board
      */
-    ReadResult read(Wanted wanted, List<Pin> destinations, TransferControl control) {
+    ReadResult read(Wanted wanted, List<Pin> destinations, Runnable goOn) {
         int done = 0;
         while (done < wanted.size()) {
-<<<<<<< HEAD
-            control.check();
-=======
+            goOn.run();
             if (closed) {
                 throw unmapped(null);
             }
->>>>>>> r-board
             int to = Math.min(done + blocksAtOnce, wanted.size());
             ReadResult some;
             try {

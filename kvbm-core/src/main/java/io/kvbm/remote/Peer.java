@@ -103,7 +103,7 @@ public final class Peer {
         begin(wanted.size());
         boolean sound = true;
         try {
-            ReadResult result = level.read(wanted, destinations, control);
+            ReadResult result = level.read(wanted, destinations, control::check);
             counters.count(result, level.layout().bytesPerBlock());
             sound = result.end() != ReadOutcome.CORRUPT;
             return result;
@@ -142,7 +142,8 @@ public final class Peer {
 
     private void requireDone(PeerAnswer answer) {
         switch (answer) {
-            case PeerAnswer.Done _ -> {}
+            case PeerAnswer.Done _ -> {
+            }
             case PeerAnswer.Refused(RemoteException.Kind kind, String message) -> throw new RemoteException(kind,
                     this + " refused: " + message);
             default -> throw Refusal.malformed(this + " gave an answer to another question");

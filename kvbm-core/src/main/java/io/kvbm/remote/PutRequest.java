@@ -17,7 +17,8 @@ import io.kvbm.error.RemoteException;
  * @param notification what the other worker's application is told afterwards; empty for nothing
  */
 public record PutRequest(List<? extends BlockHandle> local, List<RemoteBlock> remote, String notification)
-        implements RemoteRequest {
+        implements
+            RemoteRequest {
 
     /**
      * A request for these blocks.
