@@ -223,6 +223,30 @@ public final class Peer {
         }
     }
 
+    /** The block set of this number; {@link RemoteException} {@code UNKNOWN_BLOCK_SET} where it exports none. */
+    ExportedLevel requireLevel(int set) {
+        return blockset.level(set)
+                .orElseThrow(() -> new RemoteException(RemoteException.Kind.UNKNOWN_BLOCK_SET,
+                        "Block set " + set + " is named of " + this + ", which does not export it"));
+    }
+
+    /** Refuses slots that the block set does not have. */
+    void requireSlots(int set, int[] slots) {
+        ExportedLevel level = requireLevel(set);
+        for (int slot : slots) {
+            requireSlot(level, slot);
+        }
+    }
+
+    /** Refuses a slot that the block set does not have. */
+    void requireSlot(ExportedLevel level, int slot) {
+        if (slot < 0 || slot >= level.numBlocks()) {
+            throw new RemoteException(RemoteException.Kind.INDEX_OUT_OF_RANGE, "Block " + slot
+                    + " is named of block set " + level.blockSet() + " of " + this + ", which has "
+                    + level.numBlocks());
+        }
+    }
+
     /** Refuses a descriptor that was made in another life of the worker. */
     void requireEpoch(OptionalLong named) {
         if (named.isPresent() && named.getAsLong() != epoch()) {

@@ -193,19 +193,12 @@ public final class Peers implements AutoCloseable {
 
     private List<RemoteBlock> blocks(BlockDescriptorList list, MutabilityKind mutability) {
         Peer peer = require(list.workerId(), list.blockSet());
-        ExportedLevel level = peer.blockset()
-                .level(list.blockSet())
-                .orElseThrow(() -> new RemoteException(RemoteException.Kind.UNKNOWN_BLOCK_SET, "Block set "
-                        + list.blockSet() + " is named of " + peer + ", which does not export it"));
+        ExportedLevel level = peer.requireLevel(list.blockSet());
         peer.requireEpoch(list.epoch());
         BlockLayout layout = level.blockLayout();
         List<RemoteBlock> blocks = new ArrayList<>(list.size());
         for (int i = 0; i < list.size(); i++) {
-            if (list.index(i) < 0 || list.index(i) >= layout.numBlocks()) {
-                throw new RemoteException(RemoteException.Kind.INDEX_OUT_OF_RANGE, "Block " + list.index(i)
-                        + " is named of block set " + list.blockSet() + " of " + peer + ", which has "
-                        + layout.numBlocks());
-            }
+            peer.requireSlot(level, list.index(i));
             blocks.add(new RemoteBlock(list.id(i), peer.epoch(), layout, level.storageType(), mutability,
                     list.generation(i)));
         }
@@ -219,7 +212,8 @@ public final class Peers implements AutoCloseable {
         return peer;
     }
 
-    private Peer require(long workerId, int blockSet) {
+    /** The worker of this id, of which a block set is named. */
+    Peer require(long workerId, int blockSet) {
         return peer(workerId).orElseThrow(() -> new RemoteException(RemoteException.Kind.UNKNOWN_WORKER, "Block set "
                 + blockSet + " of worker " + Long.toUnsignedString(workerId)
                 + " is named, but no such worker is imported; import its blockset first"));

@@ -1,5 +1,6 @@
 package io.kvbm.remote;
 
+import java.time.Duration;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.OptionalLong;
@@ -11,6 +12,7 @@ import io.kvbm.block.RemoteBlock;
 import io.kvbm.error.RemoteException;
 import io.kvbm.error.TransferException;
 import io.kvbm.pool.BlockPool;
+import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferControl;
 
 /**
@@ -21,12 +23,21 @@ public final class RemoteTransfers {
 
     private final LocalWorker local;
     private final Peers peers;
+    private final MonotonicClock clock;
+    private final Duration timeout;
     private final IdentityHashMap<BlockPool, Loans> loans = new IdentityHashMap<>();
 
-    /** Moves blocks of these pools. */
-    public RemoteTransfers(LocalWorker local, List<BlockPool> pools, Peers peers) {
+    /**
+     * Moves blocks of these pools.
+     *
+     * @param timeout the time within which a move has to be over that another worker has asked for
+     */
+    public RemoteTransfers(LocalWorker local, List<BlockPool> pools, Peers peers, MonotonicClock clock,
+            Duration timeout) {
         this.local = local;
         this.peers = peers;
+        this.clock = clock;
+        this.timeout = timeout;
         for (BlockPool pool : pools) {
             pool.board().ifPresent(board -> loans.put(pool, new Loans(board)));
         }
@@ -116,6 +127,20 @@ public final class RemoteTransfers {
         }
         throw new TransferException(TransferException.Kind.INCOMPATIBLE_TYPES, "Block " + first.id()
                 + " is of no pool of this worker that others can read; put from shared host memory");
+    }
+
+    /**
+     * Fetches blocks that another worker lends, because it asks for it.
+     *
+     * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code INDEX_OUT_OF_RANGE}, {@code STALE_BLOCK}
+     *         where they are not lent any more, and others of the read
+     */
+    void pull(PeerRequest.Pull wanted, List<Pin> destinations) {
+        Peer peer = peers.require(wanted.asker(), wanted.sourceSet());
+        peer.requireEpoch(OptionalLong.of(wanted.askerEpoch()));
+        peer.requireSlots(wanted.sourceSet(), wanted.sources());
+        pull(peer, wanted.sourceSet(), new Wanted.Lent(wanted.sources(), wanted.loans()), destinations,
+                new TransferControl(clock, timeout));
     }
 
     /** Copies blocks of a peer into pinned ones of ours, all of them or none that counts. */

@@ -14,7 +14,8 @@ public final class TransferControl {
     private final long deadline;
     private volatile boolean cancelled;
 
-    TransferControl(MonotonicClock clock, Duration timeout) {
+    /** Allows this time from now on. */
+    public TransferControl(MonotonicClock clock, Duration timeout) {
         this.clock = clock;
         this.timeout = timeout;
         this.deadline = clock.nanoTime() + Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));

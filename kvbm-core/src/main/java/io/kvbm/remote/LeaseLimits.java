@@ -1,0 +1,34 @@
+package io.kvbm.remote;
+
+import java.time.Duration;
+
+import io.kvbm.error.ConfigException;
+
+/**
+ * How much this worker holds for others.
+ *
+ * @param leasesPerWorker leases that one worker has at once
+ * @param blocksPerWorker blocks that one worker has leased at once
+ * @param longest time that a lease lasts at most
+ * @param quarantinePercent part of a pool's blocks, at least one block, that may be in quarantine before writers that
+ *        write by themselves are refused
+ */
+public record LeaseLimits(int leasesPerWorker, int blocksPerWorker, Duration longest, int quarantinePercent) {
+
+    /** 256 leases and 8192 blocks per worker, 60 s, 5 percent. */
+    public static final LeaseLimits DEFAULT = new LeaseLimits(256, 8192, Duration.ofSeconds(60), 5);
+
+    /** Refuses what is not positive. */
+    public LeaseLimits {
+        requirePositive("leasesPerWorker", leasesPerWorker);
+        requirePositive("blocksPerWorker", blocksPerWorker);
+        requirePositive("longest", longest.toNanos());
+        requirePositive("quarantinePercent", quarantinePercent);
+    }
+
+    private static void requirePositive(String name, long value) {
+        if (value < 1) {
+            throw new ConfigException(ConfigException.Kind.INVALID, name + " is " + value + "; give 1 or more");
+        }
+    }
+}

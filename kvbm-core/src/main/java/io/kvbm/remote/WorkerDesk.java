@@ -1,0 +1,144 @@
+package io.kvbm.remote;
+
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.LongAdder;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.kvbm.error.KvbmException;
+import io.kvbm.error.RemoteException;
+import io.kvbm.pool.BlockPool;
+
+/**
+ * Answers what other workers ask of this one. Whoever carries the questions here has made sure who asks. Whatever goes
+ * wrong is an answer too. Safe for use by several threads.
+ */
+public final class WorkerDesk implements PeerLink {
+
+    private static final Logger log = LoggerFactory.getLogger(WorkerDesk.class);
+
+    private final LocalWorker local;
+    private final List<BlockPool> pools;
+    private final byte[] blockset;
+    private final String digest;
+    private final Leases leases;
+    private final RemoteTransfers transfers;
+    private final EventPages events;
+    private final List<NotificationListener> listeners = new CopyOnWriteArrayList<>();
+    private final LongAdder failures = new LongAdder();
+    private volatile boolean draining;
+
+    WorkerDesk(LocalWorker local, List<BlockPool> pools, Leases leases, RemoteTransfers transfers, EventPages events) {
+        this.local = local;
+        this.pools = List.copyOf(pools);
+        this.blockset = BlocksetCodec.encode(local.blockset(pools));
+        this.digest = BlocksetCodec.digest(blockset);
+        this.leases = leases;
+        this.transfers = transfers;
+        this.events = events;
+    }
+
+    /** Where the events of this worker are, page by page. */
+    @FunctionalInterface
+    interface EventPages {
+
+        /** The events from a number on, or what is held, where they are not known any more. */
+        PeerAnswer.Events page(long epoch, long from);
+    }
+
+    @Override
+    public PeerAnswer ask(PeerRequest request) {
+        try {
+            return answer(request);
+        } catch (RemoteException e) {
+            return new PeerAnswer.Refused(e.kind(), e.getMessage());
+        } catch (KvbmException e) {
+            return new PeerAnswer.Refused(RemoteException.Kind.TRANSPORT, e.getMessage());
+        } catch (RuntimeException e) {
+            failures.increment();
+            log.warn("A question of worker {} could not be answered", Long.toUnsignedString(request.asker()), e);
+            return new PeerAnswer.Refused(RemoteException.Kind.TRANSPORT, "The worker failed to answer; see its log");
+        }
+    }
+
+    private PeerAnswer answer(PeerRequest request) {
+        return switch (request) {
+            case PeerRequest.State _ -> new PeerAnswer.State(local.workerId(), local.epoch(), local.fingerprint(),
+                    digest, draining);
+            case PeerRequest.Export _ -> new PeerAnswer.Export(blockset.clone());
+            case PeerRequest.Events wanted -> events.page(wanted.epoch(), wanted.from());
+            case PeerRequest.Lease wanted -> lease(wanted);
+            case PeerRequest.EndLease ended -> end(ended);
+            case PeerRequest.Pull wanted -> pull(wanted);
+            case PeerRequest.Notify told -> tell(told.asker(), told.notification());
+        };
+    }
+
+    private PeerAnswer lease(PeerRequest.Lease wanted) {
+        requireEpoch(wanted.epoch());
+        return leases.read(wanted.asker(), pool(wanted.blockSet()), wanted.slots(), wanted.generations(),
+                wanted.time());
+    }
+
+    private PeerAnswer end(PeerRequest.EndLease ended) {
+        requireEpoch(ended.epoch());
+        leases.end(ended.asker(), ended.lease());
+        return new PeerAnswer.Done();
+    }
+
+    private PeerAnswer pull(PeerRequest.Pull wanted) {
+        requireEpoch(wanted.epoch());
+        try (Leases.Pull pull = leases.pull(wanted.asker(), wanted.targetSet(), wanted.targets())) {
+            transfers.pull(wanted, pull.pins());
+        }
+        if (!wanted.notification().isEmpty()) {
+            var _ = tell(wanted.asker(), wanted.notification());
+        }
+        return new PeerAnswer.Done();
+    }
+
+    private PeerAnswer tell(long worker, String text) {
+        for (NotificationListener listener : listeners) {
+            try {
+                listener.onNotification(worker, text);
+            } catch (RuntimeException e) {
+                failures.increment();
+                log.warn("A listener failed to take a notification of worker {}", Long.toUnsignedString(worker), e);
+            }
+        }
+        return new PeerAnswer.Done();
+    }
+
+    private BlockPool pool(int blockSet) {
+        return pools.stream()
+                .filter(pool -> pool.blocks().number() == blockSet)
+                .findFirst()
+                .orElseThrow(() -> new RemoteException(RemoteException.Kind.UNKNOWN_BLOCK_SET,
+                        "Block set " + blockSet + " is not exported by this worker; fetch its blockset anew"));
+    }
+
+    private void requireEpoch(long epoch) {
+        if (epoch != local.epoch()) {
+            throw new RemoteException(RemoteException.Kind.STALE_EPOCH, "Epoch " + Long.toUnsignedString(epoch)
+                    + " is asked for and this worker is in " + Long.toUnsignedString(local.epoch())
+                    + "; fetch its blockset anew");
+        }
+    }
+
+    /** Has a listener hear notifications from now on. */
+    public void listen(NotificationListener listener) {
+        listeners.add(listener);
+    }
+
+    /** Tells those who ask that this worker is leaving. */
+    void drain() {
+        draining = true;
+    }
+
+    /** The number of questions and notifications that failed for reasons of this worker. */
+    public long failures() {
+        return failures.sum();
+    }
+}
