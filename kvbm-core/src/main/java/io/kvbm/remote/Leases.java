@@ -264,15 +264,16 @@ public final class Leases implements AutoCloseable {
     }
 
     private int finishAll(Predicate<Lease> chosen, boolean done) {
-        List<Long> numbers = leases.entrySet()
+        List<Map.Entry<Long, Lease>> due = leases.entrySet()
                 .stream()
                 .filter(entry -> chosen.test(entry.getValue()))
-                .map(Map.Entry::getKey)
+                .map(Map.Entry::copyOf)
                 .toList();
-        numbers.forEach(number -> finish(number, leases.get(number), done));
-        return numbers.size();
+        due.forEach(entry -> finish(entry.getKey(), entry.getValue(), done));
+        return due.size();
     }
 
+    /** Lets the blocks go at once, with the copies that run, or not before the writer has done. */
     private void finish(long number, Lease lease, boolean done) {
         if (lease instanceof Lease.Write write) {
             write.over = true;
@@ -312,7 +313,6 @@ public final class Leases implements AutoCloseable {
     @Override
     public synchronized void close() {
         draining = true;
-        leases.values().forEach(lease -> lease.pins().close());
-        leases.clear();
+        finishAll(_ -> true, true);
     }
 }

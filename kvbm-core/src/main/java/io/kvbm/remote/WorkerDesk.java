@@ -53,14 +53,18 @@ public final class WorkerDesk implements PeerLink {
         try {
             return answer(request);
         } catch (RemoteException e) {
-            return new PeerAnswer.Refused(e.kind(), e.getMessage());
+            return refused(e.kind(), e);
         } catch (KvbmException e) {
-            return new PeerAnswer.Refused(RemoteException.Kind.TRANSPORT, e.getMessage());
+            return refused(RemoteException.Kind.TRANSPORT, e);
         } catch (RuntimeException e) {
             failures.increment();
             log.warn("A question of worker {} could not be answered", Long.toUnsignedString(request.asker()), e);
             return new PeerAnswer.Refused(RemoteException.Kind.TRANSPORT, "The worker failed to answer; see its log");
         }
+    }
+
+    private static PeerAnswer refused(RemoteException.Kind kind, KvbmException why) {
+        return new PeerAnswer.Refused(kind, String.valueOf(why.getMessage()));
     }
 
     private PeerAnswer answer(PeerRequest request) {
@@ -111,12 +115,12 @@ public final class WorkerDesk implements PeerLink {
         return new PeerAnswer.Done();
     }
 
-    private BlockPool pool(int blockSet) {
+    private BlockPool pool(int set) {
         return pools.stream()
-                .filter(pool -> pool.blocks().number() == blockSet)
+                .filter(pool -> pool.blocks().number() == set)
                 .findFirst()
                 .orElseThrow(() -> new RemoteException(RemoteException.Kind.UNKNOWN_BLOCK_SET,
-                        "Block set " + blockSet + " is not exported by this worker; fetch its blockset anew"));
+                        "Block set " + set + " is not exported by this worker; fetch its blockset anew"));
     }
 
     private void requireEpoch(long epoch) {
