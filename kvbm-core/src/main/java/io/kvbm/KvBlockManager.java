@@ -78,7 +78,7 @@ public final class KvBlockManager implements AutoCloseable {
             transfers.close();
             throw e;
         }
-        (host == null ? CompletableFuture.<Void>completedStage(null) : host.blocks().memory().reserved())
+        (host == null ? CompletableFuture.<Void>completedStage(null) : host.reserved())
                 .whenComplete((_, failure) -> {
                     if (failure == null) {
                         ready.complete(null);

@@ -2,6 +2,7 @@ package io.kvbm.block;
 
 import java.util.List;
 
+import io.kvbm.storage.BlockMemory;
 import io.kvbm.token.TokenBlock;
 
 /**
@@ -15,6 +16,11 @@ public abstract class BlockOwner {
 
     /** The blocks that are owned. */
     public abstract BlockSet blocks();
+
+    /** Where the blocks lie. */
+    protected final BlockMemory memory() {
+        return blocks().memory;
+    }
 
     /** Takes back the hold of this handle, unless it was taken back before. */
     protected abstract void release(BlockHandle handle);

@@ -4,7 +4,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
+import io.kvbm.block.BlockHandle;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.BlockSet;
 import io.kvbm.block.ImmutableBlock;
@@ -48,8 +50,8 @@ public final class BlockPool extends PoolHandles {
         this.identity = builder.identity;
         this.events = new PoolEvents(builder.events, builder.blocks, ledger.slots);
         this.marks = new SlotMarks(ledger.size());
-        builder.blocks.memory().onReserved(this::reserved);
-        var _ = builder.blocks.memory().reserved().whenComplete((_, failure) -> {
+        memory().onReserved(this::reserved);
+        var _ = memory().reserved().whenComplete((_, failure) -> {
             if (failure != null) {
                 refused();
             }
@@ -68,7 +70,7 @@ public final class BlockPool extends PoolHandles {
 
     /** The number of tokens a block holds. */
     public int pageSize() {
-        return blocks().memory().layout().pageSize();
+        return blocks().layout().pageSize();
     }
 
     // ---------------------------------------------------------------------------------------------- allocate
@@ -84,15 +86,19 @@ public final class BlockPool extends PoolHandles {
         try {
             requireOpen();
             requirePossible(n);
-            if (n > ledger.available()) {
-                counters.allocationFailures++;
-                throw new PoolException(PoolException.Kind.NOT_ENOUGH_BLOCKS, n + " blocks were asked for and "
-                        + ledger.available() + " of " + ledger.size() + " are available in " + this
-                        + "; close handles, wait with a deadline, or enlarge the pool");
-            }
+            requireAvailable(n);
             return take(n);
         } finally {
             lock.unlock();
+        }
+    }
+
+    private void requireAvailable(int n) {
+        if (n > ledger.available()) {
+            counters.allocationFailures++;
+            throw new PoolException(PoolException.Kind.NOT_ENOUGH_BLOCKS, n + " blocks were asked for and "
+                    + ledger.available() + " of " + ledger.size() + " are available in " + this
+                    + "; close handles, wait with a deadline, or enlarge the pool");
         }
     }
 
@@ -104,40 +110,87 @@ public final class BlockPool extends PoolHandles {
      * @throws InterruptedException where the thread was interrupted; nothing was taken
      */
     public BlockList<MutableBlock> allocateBlocks(int n, Duration timeout) throws InterruptedException {
-        long deadline = deadline(timeout);
-        lock.lockInterruptibly();
+        return await(n, () -> n, () -> take(n), timeout);
+    }
+
+    /**
+     * Gives holds back and takes n blocks to fill, or neither: empty where so many would not be available even then.
+     *
+     * @param given handles of this pool
+     */
+    public Optional<BlockList<MutableBlock>> exchangeBlocks(List<? extends BlockHandle> given, int n) {
+        lock.lock();
         try {
             requireOpen();
-            requirePossible(n);
-            if (line.size() == 0 && n <= ledger.available()) {
-                return take(n);
+            int back = 0;
+            for (BlockHandle handle : given) {
+                back += !handle.isClosed() && ledger.slots.holders(slot(handle)) == 1 ? 1 : 0;
             }
-            if (line.size() == line.limit()) {
-                counters.allocationFailures++;
-                throw new PoolException(PoolException.Kind.TOO_MANY_WAITERS, line.limit()
-                        + " callers wait for blocks of " + this + " already, which is the limit; try later");
+            if (n > ledger.available() + back) {
+                return Optional.empty();
             }
-            WaitingLine.Waiter waiter = line.join(n);
-            try {
-                while (!line.isServed(waiter, ledger.available())) {
-                    if (!line.await(waiter, deadline)) {
-                        counters.allocationFailures++;
-                        throw new PoolException(PoolException.Kind.DEADLINE_EXCEEDED, n
-                                + " blocks were asked for and " + ledger.available() + " of " + ledger.size()
-                                + " are available in " + this + " after " + timeout
-                                + "; close handles sooner, or enlarge the pool");
-                    }
-                    requireOpen();
-                    requirePossible(n);
-                }
-                return take(n);
-            } finally {
-                line.leave(waiter);
-                line.wake(ledger.available());
-            }
+            closeAll(given);
+            return Optional.of(take(n));
         } finally {
             lock.unlock();
         }
+    }
+
+    /**
+     * The blocks of a sequence.
+     *
+     * @param found holds on those at its start that are registered
+     * @param own blocks to fill for the others
+     */
+    public record Acquired(BlockList<ImmutableBlock> found, BlockList<MutableBlock> own) {}
+
+    /**
+     * Finds the blocks at the start of a sequence and takes blocks to fill for the rest, at once or not at all.
+     *
+     * @param to the block of the chain before which to stop looking
+     * @param n the number of blocks in all, at least {@code to}
+     * @throws PoolException as {@link #allocateBlocks(int)}
+     */
+    public Acquired acquireBlocks(IdentityChain chain, int to, int n) {
+        requireKind(chain);
+        requireRange(chain, 0, to);
+        lock.lock();
+        try {
+            requireOpen();
+            requirePossible(n);
+            requireAvailable(need(chain, to, n));
+            return acquire(chain, to, n);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Finds the blocks at the start of a sequence and takes blocks to fill for the rest as soon as there are enough.
+     * Nothing is held while it waits: two that wait could each hold what the other one waits for.
+     *
+     * @throws PoolException as {@link #allocateBlocks(int, Duration)}
+     * @throws InterruptedException where the thread was interrupted; nothing was taken
+     */
+    public Acquired acquireBlocks(IdentityChain chain, int to, int n, Duration timeout) throws InterruptedException {
+        requireKind(chain);
+        requireRange(chain, 0, to);
+        return await(n, () -> need(chain, to, n), () -> acquire(chain, to, n), timeout);
+    }
+
+    /** What is found and idle is available too, so only what is found and held is not needed. */
+    private int need(IdentityChain chain, int to, int n) {
+        int registered = find(chain, 0, to);
+        int held = 0;
+        for (int i = 0; i < registered; i++) {
+            held += ledger.slots.is(found[i], SlotState.ACTIVE) ? 1 : 0;
+        }
+        return n - held;
+    }
+
+    private Acquired acquire(IdentityChain chain, int to, int n) {
+        BlockList<ImmutableBlock> registered = matched(find(chain, 0, to), to);
+        return new Acquired(registered, take(n - registered.size()));
     }
 
     private BlockList<MutableBlock> take(int n) {
@@ -334,19 +387,24 @@ public final class BlockPool extends PoolHandles {
         lock.lock();
         try {
             requireOpen();
-            scratch(to - from);
-            int n = 0;
-            while (from + n < to) {
-                int slot = ledger.table.find(chain, from + n);
-                if (slot == ReuseOrder.NONE || isCrowded(slot, n)) {
-                    break;
-                }
-                found[n++] = slot;
-            }
-            return matched(n, to - from);
+            return matched(find(chain, from, to), to - from);
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Puts the slots of the longest registered run into {@link #found} and says how long it is. */
+    private int find(IdentityChain chain, int from, int to) {
+        scratch(to - from);
+        int n = 0;
+        while (from + n < to) {
+            int slot = ledger.table.find(chain, from + n);
+            if (slot == ReuseOrder.NONE || isCrowded(slot, n)) {
+                break;
+            }
+            found[n++] = slot;
+        }
+        return n;
     }
 
     /** A block that cannot take another holder is a miss. */
@@ -392,41 +450,6 @@ public final class BlockPool extends PoolHandles {
         }
     }
 
-    /** The pool's counts at this moment. */
-    public PoolStats stats() {
-        lock.lock();
-        try {
-            return counters.stats(blocks().level(), ledger, line.size());
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** The number of blocks. */
-    public int totalBlocks() {
-        return ledger.size();
-    }
-
-    /** The number of blocks that can ever be allocated at once: fewer than all where the system refused memory. */
-    public int attainableBlocks() {
-        lock.lock();
-        try {
-            return ledger.attainable();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** The number of blocks that could be allocated now. */
-    public int availableBlocks() {
-        lock.lock();
-        try {
-            return ledger.available();
-        } finally {
-            lock.unlock();
-        }
-    }
-
     @Override
     void dropIdle() {
         events.removed(ledger.dropIdle(), 0);
@@ -450,19 +473,6 @@ public final class BlockPool extends PoolHandles {
             line.wakeAll();
         } finally {
             lock.unlock();
-        }
-    }
-
-    private void requirePossible(int n) {
-        if (n < 0) {
-            throw new IllegalArgumentException(n + " blocks were asked for");
-        }
-        if (n > ledger.attainable()) {
-            counters.allocationFailures++;
-            throw new PoolException(PoolException.Kind.REQUEST_TOO_LARGE,
-                    n + " blocks were asked for and " + this + " has " + ledger.attainable() + " in all"
-                            + (ledger.attainable() < ledger.size() ? ", as the system refused memory for more" : "")
-                            + "; enlarge the pool or shorten the request");
         }
     }
 
