@@ -36,6 +36,11 @@ final class KvbmLifecycle implements SmartLifecycle {
 
     @Override
     public void start() {
+        if (manager.isDraining()) {
+            throw new IllegalStateException("The block manager of worker "
+                    + Long.toUnsignedString(manager.workerId())
+                    + " is closed and does not start again; make a new application context");
+        }
         if (running.compareAndSet(false, true)) {
             log.info("KV cache of worker {}: {}", Long.toUnsignedString(manager.workerId()), describe());
             manager.ready().whenComplete((_, failure) -> tellRefused(failure));
