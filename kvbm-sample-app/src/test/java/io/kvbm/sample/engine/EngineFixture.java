@@ -36,7 +36,7 @@ final class EngineFixture implements AutoCloseable {
     /** The memory of the cache. */
     final List<HostStorage> memory = new ArrayList<>();
 
-    private final Decoder decoder;
+    final Decoder decoder;
     private final TextTokenizer tokenizer;
 
     EngineFixture(int blocks) {
