@@ -53,6 +53,7 @@ public final class KvBlockManager implements AutoCloseable {
     private final LongAdder leaked = new LongAdder();
     private final LongAdder tokensRequested = new LongAdder();
     private final LongAdder tokensReused = new LongAdder();
+    private volatile boolean withdrawn;
     private volatile boolean draining;
 
     /**
@@ -78,7 +79,7 @@ public final class KvBlockManager implements AutoCloseable {
             transfers.close();
             throw e;
         }
-        (host == null ? CompletableFuture.<Void>completedStage(null) : host.blocks().memory().reserved())
+        (host == null ? CompletableFuture.<Void>completedStage(null) : host.reserved())
                 .whenComplete((_, failure) -> {
                     if (failure == null) {
                         ready.complete(null);
@@ -198,6 +199,19 @@ public final class KvBlockManager implements AutoCloseable {
         long ends = ended.sum();
         long opens = opened.sum();
         return new ManagerStats(opens - ends, opens, tokensRequested.sum(), tokensReused.sum(), leaked.sum());
+    }
+
+    /**
+     * Says that this worker is about to leave, so that nobody new counts on it. Whoever uses it already goes on, and may
+     * open sequences until it {@linkplain #drain drains}.
+     */
+    public void withdraw() {
+        withdrawn = true;
+    }
+
+    /** Whether this worker is about to leave, or leaving. */
+    public boolean isWithdrawn() {
+        return withdrawn || draining;
     }
 
     /**

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.RandomAccess;
 
 import org.slf4j.Logger;
@@ -55,56 +56,63 @@ public final class KvSequence implements AutoCloseable {
     private int computed;
     private int registered;
 
-    private KvSequence(KvBlockManager manager, BlockPool pool, IdentityChain chain, int[] tokens, int length,
-            int reusedBlocks, List<BlockHandle> handles) {
+    static KvSequence open(KvBlockManager manager, int[] prompt, String tenant) {
+        Opening opening = new Opening(manager, prompt, tenant);
+        return opening.with(opening.pool.acquireBlocks(opening.chain, opening.reusable, opening.blocks));
+    }
+
+    static KvSequence open(KvBlockManager manager, int[] prompt, String tenant, Duration timeout)
+            throws InterruptedException {
+        Opening opening = new Opening(manager, prompt, tenant);
+        return opening.with(opening.pool.acquireBlocks(opening.chain, opening.reusable, opening.blocks, timeout));
+    }
+
+    /** What a sequence is opened with. */
+    private static final class Opening {
+
+        private final KvBlockManager manager;
+        private final BlockPool pool;
+        private final int[] tokens;
+        private final IdentityChain chain;
+        private final int blocks;
+        private final int reusable;
+
+        private Opening(KvBlockManager manager, int[] prompt, String tenant) {
+            this.manager = manager;
+            this.pool = manager.sequencePool();
+            int pageSize = pool.pageSize();
+            this.blocks = blocksFor(prompt.length, pageSize);
+            requirePossible(pool, blocks);
+            this.tokens = prompt.clone(); // so that identities and tokens agree whatever happens to the prompt meanwhile
+            this.chain = manager.chain(tenant);
+            chain.extend(tokens, 0, tokens.length / pageSize * pageSize);
+            // one position is always computed, or there would be nothing to take logits from
+            this.reusable = Math.max(0, tokens.length - 1) / pageSize;
+        }
+
+        private KvSequence with(BlockPool.Acquired acquired) {
+            List<BlockHandle> handles = new ArrayList<>(blocks + 1);
+            handles.addAll(acquired.found());
+            handles.addAll(acquired.own());
+            KvSequence sequence = new KvSequence(manager, pool, chain, tokens, acquired.found().size(), handles);
+            manager.sequenceOpened(tokens.length, sequence.reusedTokens);
+            return sequence;
+        }
+    }
+
+    private KvSequence(KvBlockManager manager, BlockPool pool, IdentityChain chain, int[] tokens, int reusedBlocks,
+            List<BlockHandle> handles) {
         this.manager = manager;
         this.pool = pool;
         this.chain = chain;
         this.pageSize = pool.pageSize();
         this.tokens = tokens;
-        this.length = length;
+        this.length = tokens.length;
         this.registered = reusedBlocks;
         this.reusedTokens = reusedBlocks * pageSize;
         this.computed = reusedTokens;
         this.holds = new Holds(manager, pool, handles);
         this.net = LeakNet.CLEANER.register(this, holds);
-    }
-
-    static KvSequence open(KvBlockManager manager, int[] tokens, String tenant) {
-        try {
-            return open(manager, tokens, tenant, BlockPool::allocateBlocks);
-        } catch (InterruptedException e) {
-            throw new IllegalStateException("Allocating without waiting was interrupted", e);
-        }
-    }
-
-    static KvSequence open(KvBlockManager manager, int[] tokens, String tenant, Duration timeout)
-            throws InterruptedException {
-        return open(manager, tokens, tenant, (pool, n) -> pool.allocateBlocks(n, timeout));
-    }
-
-    private static KvSequence open(KvBlockManager manager, int[] prompt, String tenant, Allocation allocation)
-            throws InterruptedException {
-        BlockPool pool = manager.sequencePool();
-        int pageSize = pool.pageSize();
-        requirePossible(pool, blocksFor(prompt.length, pageSize));
-        int[] tokens = prompt.clone(); // identities and tokens agree whatever the caller does to the prompt meanwhile
-        IdentityChain chain = manager.chain(tenant);
-        chain.extend(tokens, 0, tokens.length / pageSize * pageSize);
-        // one position is always computed, or there would be nothing to take logits from
-        int reusable = Math.max(0, tokens.length - 1) / pageSize;
-        BlockList<ImmutableBlock> found = pool.matchBlocks(chain, 0, reusable);
-        List<BlockHandle> handles = new ArrayList<>(blocksFor(tokens.length + 1, pageSize));
-        handles.addAll(found);
-        try {
-            handles.addAll(allocation.allocate(pool, blocksFor(tokens.length, pageSize) - found.size()));
-        } catch (RuntimeException | Error | InterruptedException e) {
-            found.close();
-            throw e;
-        }
-        KvSequence sequence = new KvSequence(manager, pool, chain, tokens, tokens.length, found.size(), handles);
-        manager.sequenceOpened(tokens.length, sequence.reusedTokens);
-        return sequence;
     }
 
     /** The number of tokens at the start whose K/V was found; a multiple of the page size and less than the prompt. */
@@ -192,19 +200,15 @@ public final class KvSequence implements AutoCloseable {
      * Forgets all tokens from position n on. Where that leaves part of a shared block, the part is copied into a private
      * one.
      *
-     * @throws PoolException with decision {@code RETRY} where no block is available for that copy; the
-     *         sequence is unchanged
+     * @throws PoolException with decision {@code RETRY} where no block is available for that copy, {@code REQUEST_TOO_LARGE}
+     *         where there never is one beside the blocks that stay; the sequence is unchanged
      */
     public void truncate(int n) {
         requireOpen();
         Objects.checkIndex(n, length + 1);
         int whole = n / pageSize;
         if (n % pageSize != 0 && whole < registered) {
-            BlockHandle shared = holds.handles.get(whole);
-            MutableBlock copy = pool.allocateBlocks(1).getFirst();
-            copy(List.of(shared), List.of(copy));
-            holds.handles.set(whole, copy);
-            shared.close();
+            unshare(whole);
         }
         List<BlockHandle> dropped = holds.handles.subList(blocksFor(n, pageSize), holds.handles.size());
         pool.closeAll(dropped);
@@ -213,6 +217,22 @@ public final class KvSequence implements AutoCloseable {
         registered = Math.min(registered, whole);
         computed = Math.min(computed, n);
         length = n;
+    }
+
+    /** Puts a private copy in the place of a shared block. Where there is no block for it, those behind go back for one. */
+    private void unshare(int place) {
+        List<BlockHandle> handles = holds.handles;
+        requirePossible(pool, place + 2);
+        Optional<BlockList<MutableBlock>> one = pool.exchangeBlocks(List.of(), 1);
+        if (one.isEmpty()) {
+            one = pool.exchangeBlocks(handles.subList(place + 1, handles.size()), 1);
+            if (one.isPresent()) {
+                truncate((place + 1) * pageSize);
+            }
+        }
+        MutableBlock copy = one.orElseGet(() -> pool.allocateBlocks(1)).getFirst();
+        copy(List.of(handles.get(place)), List.of(copy));
+        handles.set(place, copy).close();
     }
 
     /**
@@ -234,13 +254,13 @@ public final class KvSequence implements AutoCloseable {
             for (BlockHandle handle : own.subList(0, registered)) {
                 handles.add(((ImmutableBlock) handle).share());
             }
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             pool.closeAll(handles);
             copies.close();
             throw e;
         }
         handles.addAll(copies);
-        KvSequence fork = new KvSequence(manager, pool, chain.copy(chain.size()), tokens.clone(), length,
+        KvSequence fork = new KvSequence(manager, pool, chain.copy(chain.size()), Arrays.copyOf(tokens, length),
                 reusedTokens / pageSize, handles);
         fork.registered = registered;
         fork.computed = computed;
@@ -258,7 +278,7 @@ public final class KvSequence implements AutoCloseable {
     private void copy(List<? extends BlockHandle> from, List<MutableBlock> to) {
         try {
             manager.transfers().execute(TransferRequest.put(from, to));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             pool.closeAll(to);
             throw e;
         }
@@ -295,11 +315,6 @@ public final class KvSequence implements AutoCloseable {
         public int size() {
             return holds.handles.size();
         }
-    }
-
-    private interface Allocation {
-
-        BlockList<MutableBlock> allocate(BlockPool pool, int n) throws InterruptedException;
     }
 
     /** The handles of a sequence, apart from it, so that they can go back when the sequence itself is lost. */

@@ -112,7 +112,7 @@ class KvBlockManagerTest {
             assertThat(host.totalBlocks()).isEqualTo(16);
             assertThat(host.availableBlocks()).isEqualTo(16);
             assertThat(host.blocks().number()).isEqualTo(KvBlockManager.HOST_BLOCK_SET).isOne();
-            assertThat(host.blocks().memory().storages().getFirst().size()).isEqualTo(6144);
+            assertThat(host.blocks().ranges().getFirst().size()).isEqualTo(6144);
             assertThat(manager.device()).isEmpty();
             assertThat(manager.pools()).containsExactly(host);
             assertThat(manager.model().innerDim()).isEqualTo(16);
@@ -302,7 +302,7 @@ class KvBlockManagerTest {
         CancellationToken token = new CancellationToken();
         KvBlockManager manager = KvBlockManager.create(config(1, token).build());
         KvBlockManager second = KvBlockManager.create(config(2, token).build());
-        MemorySegment memory = manager.host().orElseThrow().blocks().memory().block(0);
+        MemorySegment memory = memory(manager);
         token.cancel();
         assertThatThrownBy(() -> manager.open(new int[]{1}, "")).isInstanceOf(ClosedException.class);
         assertThatThrownBy(() -> second.open(new int[]{1}, "")).isInstanceOf(ClosedException.class);
@@ -388,7 +388,7 @@ class KvBlockManagerTest {
     void closingUnderLoad() throws Exception {
         for (int round = 0; round < 20; round++) {
             KvBlockManager manager = KvBlockManager.create(config(1).build());
-            MemorySegment memory = manager.host().orElseThrow().blocks().memory().block(0);
+            MemorySegment memory = memory(manager);
             CountDownLatch opened = new CountDownLatch(4);
             List<Thread> threads = new ArrayList<>();
             List<Throwable> unexpected = java.util.Collections.synchronizedList(new ArrayList<>());
@@ -418,6 +418,12 @@ class KvBlockManagerTest {
             assertThat(unexpected).isEmpty();
             assertThat(manager.host().orElseThrow().stats().holders()).isZero();
             assertThat(memory.scope().isAlive()).isFalse();
+        }
+    }
+
+    private static MemorySegment memory(KvBlockManager manager) {
+        try (BlockList<MutableBlock> one = manager.host().orElseThrow().allocateBlocks(1)) {
+            return one.getFirst().segment();
         }
     }
 }

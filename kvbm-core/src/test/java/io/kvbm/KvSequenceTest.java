@@ -1,9 +1,13 @@
 package io.kvbm;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
@@ -410,7 +414,73 @@ class KvSequenceTest {
         assertThat(pool.stats().free() + pool.stats().inactive()).isEqualTo(24);
     }
 
+    @Test
+    @DisplayName("two that wait for blocks do not hold what the other one waits for")
+    void waitingWithoutHolding() throws Exception {
+        try (KvBlockManager small = KvBlockManager.create(ToyModel.config(15, LayoutType.FULLY_CONTIGUOUS).build())) {
+            BlockPool blocks = small.host().orElseThrow();
+            int[] first = IntStream.range(1000, 1044).toArray();
+            int[] second = IntStream.range(2000, 2044).toArray();
+            for (int[] prompt : List.of(first, second)) {
+                try (KvSequence sequence = small.open(Arrays.copyOf(prompt, 20), "")) {
+                    computeTo(sequence, "", 20);
+                }
+            }
+            BlockList<MutableBlock> others = blocks.allocateBlocks(5);
+            ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+            try (threads) {
+                List<Future<Integer>> reused = new ArrayList<>();
+                for (int[] prompt : List.of(first, second)) {
+                    reused.add(threads.submit(() -> {
+                        try (KvSequence sequence = small.open(prompt, "", LONG)) {
+                            return sequence.reusedTokens();
+                        }
+                    }));
+                }
+                await().until(() -> blocks.stats().waiters() == 2);
+                assertThat(blocks.stats().holders()).isEqualTo(5);
+                others.close();
+                for (Future<Integer> future : reused) {
+                    assertThat(future.get(10, TimeUnit.SECONDS)).isNotNegative();
+                }
+            }
+            assertThat(blocks.stats().holders()).isZero();
+        }
+    }
+
     // ------------------------------------------------------------------------------------------- truncate
+
+    @Test
+    @DisplayName("a sequence that has all blocks there are copies into one that it drops")
+    void truncatingAFullPool() {
+        try (KvBlockManager small = KvBlockManager.create(ToyModel.config(4, LayoutType.FULLY_CONTIGUOUS).build());
+                KvSequence sequence = small.open(tokens(16), "")) {
+            computeTo(sequence, "", 14);
+            sequence.truncate(6);
+            verify(sequence, "");
+            computeTo(sequence, "", 6);
+            verify(sequence, "");
+        }
+    }
+
+    @Test
+    @DisplayName("a sequence of registered blocks alone that has all there are gives the dropped ones back for the copy")
+    void truncatingAFullPoolOfRegisteredBlocks() {
+        try (KvBlockManager small = KvBlockManager.create(ToyModel.config(4, LayoutType.FULLY_CONTIGUOUS).build());
+                KvSequence sequence = small.open(tokens(16), "")) {
+            computeTo(sequence, "", 16);
+            sequence.truncate(6);
+            assertThat(sequence.length()).isEqualTo(6);
+            verify(sequence, "");
+            assertTooLarge(() -> {
+                try (KvSequence whole = KvBlockManager.create(ToyModel.config(4, LayoutType.FULLY_CONTIGUOUS).build())
+                        .open(tokens(16), "")) {
+                    computeTo(whole, "", 16);
+                    whole.truncate(15);
+                }
+            });
+        }
+    }
 
     @ParameterizedTest
     @MethodSource("positions")
@@ -472,13 +542,13 @@ class KvSequenceTest {
     }
 
     @Test
-    void aFullPoolInTruncateLeavesTheSequenceUnchanged() {
+    void aFullPoolInTruncateLeavesTheSequenceUnchangedWhereItGivesNothingBack() {
         try (KvSequence sequence = manager.open(tokens(8), "")) {
             computeTo(sequence, "", 8);
             List<BlockId> before = ids(sequence);
             try (BlockList<MutableBlock> hog = pool.allocateBlocks(22)) {
                 assertThat(hog).isNotEmpty();
-                assertRetry(PoolException.Kind.NOT_ENOUGH_BLOCKS, () -> sequence.truncate(3));
+                assertRetry(PoolException.Kind.NOT_ENOUGH_BLOCKS, () -> sequence.truncate(7));
                 assertThat(ids(sequence)).isEqualTo(before);
                 assertThat(sequence.length()).isEqualTo(8);
                 verify(sequence, "");

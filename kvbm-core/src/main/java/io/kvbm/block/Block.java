@@ -36,6 +36,14 @@ public sealed interface Block permits BlockHandle {
     MemorySegment segment(int layer, int outer);
 
     /**
+     * All outer parts of one layer. Read-only where the block is shared.
+     *
+     * @throws io.kvbm.error.LayoutException where the layout keeps the outer parts apart, or has no such layer
+     * @throws io.kvbm.error.ClosedException after the handle was closed
+     */
+    MemorySegment layer(int layer);
+
+    /**
      * The whole block, without padding behind it. Read-only where the block is shared.
      *
      * @throws io.kvbm.error.LayoutException where the layout keeps the layers apart

@@ -44,17 +44,22 @@ public abstract sealed class BlockHandle implements Block, AutoCloseable permits
 
     @Override
     public final BlockLayout layout() {
-        return owner().blocks().memory().layout();
+        return owner().blocks().layout();
     }
 
     @Override
     public final StorageType storageType() {
-        return owner().blocks().memory().storageType();
+        return owner().blocks().storageType();
     }
 
     @Override
     public final MemorySegment segment(int layer, int outer) {
         return view(memory().part(slot, layer, outer));
+    }
+
+    @Override
+    public final MemorySegment layer(int layer) {
+        return view(memory().layer(slot, layer));
     }
 
     @Override
@@ -98,7 +103,7 @@ public abstract sealed class BlockHandle implements Block, AutoCloseable permits
 
     private BlockMemory memory() {
         requireOpen();
-        return owner().blocks().memory();
+        return owner().memory();
     }
 
     @Override

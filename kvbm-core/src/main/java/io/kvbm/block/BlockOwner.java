@@ -2,6 +2,7 @@ package io.kvbm.block;
 
 import java.util.List;
 
+import io.kvbm.storage.BlockMemory;
 import io.kvbm.token.TokenBlock;
 
 /**
@@ -15,6 +16,11 @@ public abstract class BlockOwner {
 
     /** The blocks that are owned. */
     public abstract BlockSet blocks();
+
+    /** Where the blocks lie. */
+    protected final BlockMemory memory() {
+        return blocks().memory;
+    }
 
     /** Takes back the hold of this handle, unless it was taken back before. */
     protected abstract void release(BlockHandle handle);
@@ -46,7 +52,7 @@ public abstract class BlockOwner {
     /** Sets the block's priority; {@link io.kvbm.error.ClosedException} after the handle was closed. */
     protected abstract void priority(MutableBlock handle, int priority);
 
-    /** How often the slot has left the registered state; refused like {@link #metadata}. */
+    /** A number that rises whenever the slot's content goes; refused like {@link #metadata}. */
     protected abstract long generation(ImmutableBlock handle);
 
     /** Sequence hash of the registered block; refused like {@link #metadata}. */

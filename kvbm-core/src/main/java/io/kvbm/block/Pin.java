@@ -19,6 +19,9 @@ public interface Pin extends AutoCloseable {
     /** The region of one layer and one outer part; see {@link Block#segment(int, int)}. */
     MemorySegment segment(int layer, int outer);
 
+    /** All outer parts of one layer; see {@link Block#layer(int)}. */
+    MemorySegment layer(int layer);
+
     /** The whole block; see {@link Block#segment()}. */
     MemorySegment segment();
 

@@ -70,8 +70,8 @@ public final class SlotBoard implements AutoCloseable {
      * @param epoch when the worker was started, in wall milliseconds, unsigned
      */
     public static Optional<SlotBoard> create(BlockSet blocks, long epoch, Nonce nonce) {
-        List<HostStorage> files = blocks.memory().storages().stream().flatMap(SlotBoard::shared).toList();
-        if (files.size() < blocks.memory().storages().size()) {
+        List<HostStorage> files = blocks.memory.storages().stream().flatMap(SlotBoard::shared).toList();
+        if (files.size() < blocks.memory.storages().size()) {
             return Optional.empty();
         }
         long bytes = BoardFormat.bytes(blocks.size(), files.size());

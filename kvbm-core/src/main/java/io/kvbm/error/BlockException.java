@@ -10,10 +10,7 @@ public final class BlockException extends KvbmException {
     /** What went wrong. */
     public enum Kind {
         /** The operation is not legal in the block's content state. */
-        STATE_INVALID(Decision.FATAL),
-
-        /** The content does not have the size of the block. */
-        SHAPE_MISMATCH(Decision.FATAL);
+        STATE_INVALID(Decision.FATAL);
 
         private final Decision decision;
 

@@ -24,9 +24,6 @@ public final class PoolException extends KvbmException {
         /** The block is not this pool's, or was handed over already. */
         INVALID_BLOCK(Decision.FATAL),
 
-        /** A block of the request cannot be registered; none was. */
-        FAILED_TO_REGISTER(Decision.FATAL),
-
         /** The block has as many holders as its state word can count. */
         TOO_MANY_HOLDERS(Decision.RETRY);
 

@@ -4,20 +4,16 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
-import org.jspecify.annotations.Nullable;
-
+import io.kvbm.block.BlockHandle;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.BlockSet;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
-import io.kvbm.block.SlotBoard;
 import io.kvbm.error.ClosedException;
-import io.kvbm.error.ConfigException;
 import io.kvbm.error.IdentityException;
 import io.kvbm.error.PoolException;
-import io.kvbm.event.EventSink;
-import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.token.IdentityKind;
 import io.kvbm.token.TokenBlock;
@@ -46,14 +42,14 @@ public final class BlockPool extends PoolHandles {
     private final SlotMarks marks;
     private int[] found = new int[64];
 
-    private BlockPool(Builder builder) {
+    BlockPool(BlockPoolBuilder builder) {
         super(builder.blocks, builder.ledger(), builder.board, builder.leakDetection, builder.clock,
                 builder.maxWaiters);
         this.identity = builder.identity;
         this.events = new PoolEvents(builder.events, builder.blocks, ledger.slots);
         this.marks = new SlotMarks(ledger.size());
-        builder.blocks.memory().onReserved(this::reserved);
-        var _ = builder.blocks.memory().reserved().whenComplete((_, failure) -> {
+        memory().onReserved(this::reserved);
+        var _ = memory().reserved().whenComplete((_, failure) -> {
             if (failure != null) {
                 refused();
             }
@@ -61,8 +57,8 @@ public final class BlockPool extends PoolHandles {
     }
 
     /** Starts a pool over these blocks, which become the pool's own. */
-    public static Builder builder(BlockSet blocks) {
-        return new Builder(blocks);
+    public static BlockPoolBuilder builder(BlockSet blocks) {
+        return new BlockPoolBuilder(blocks);
     }
 
     /** The kind of identity under which this pool registers blocks. */
@@ -72,7 +68,7 @@ public final class BlockPool extends PoolHandles {
 
     /** The number of tokens a block holds. */
     public int pageSize() {
-        return blocks().memory().layout().pageSize();
+        return blocks().layout().pageSize();
     }
 
     // ---------------------------------------------------------------------------------------------- allocate
@@ -88,15 +84,19 @@ public final class BlockPool extends PoolHandles {
         try {
             requireOpen();
             requirePossible(n);
-            if (n > ledger.available()) {
-                counters.allocationFailures++;
-                throw new PoolException(PoolException.Kind.NOT_ENOUGH_BLOCKS, n + " blocks were asked for and "
-                        + ledger.available() + " of " + ledger.size() + " are available in " + this
-                        + "; close handles, wait with a deadline, or enlarge the pool");
-            }
+            requireAvailable(n);
             return take(n);
         } finally {
             lock.unlock();
+        }
+    }
+
+    private void requireAvailable(int n) {
+        if (n > ledger.available()) {
+            counters.allocationFailures++;
+            throw new PoolException(PoolException.Kind.NOT_ENOUGH_BLOCKS, n + " blocks were asked for and "
+                    + ledger.available() + " of " + ledger.size() + " are available in " + this
+                    + "; close handles, wait with a deadline, or enlarge the pool");
         }
     }
 
@@ -108,40 +108,87 @@ public final class BlockPool extends PoolHandles {
      * @throws InterruptedException where the thread was interrupted; nothing was taken
      */
     public BlockList<MutableBlock> allocateBlocks(int n, Duration timeout) throws InterruptedException {
-        long deadline = deadline(timeout);
-        lock.lockInterruptibly();
+        return await(n, () -> n, () -> take(n), timeout);
+    }
+
+    /**
+     * Gives holds back and takes n blocks to fill, or neither: empty where so many would not be available even then.
+     *
+     * @param given handles of this pool
+     */
+    public Optional<BlockList<MutableBlock>> exchangeBlocks(List<? extends BlockHandle> given, int n) {
+        lock.lock();
         try {
             requireOpen();
-            requirePossible(n);
-            if (line.size() == 0 && n <= ledger.available()) {
-                return take(n);
+            int back = 0;
+            for (BlockHandle handle : given) {
+                back += !handle.isClosed() && ledger.slots.holders(slot(handle)) == 1 ? 1 : 0;
             }
-            if (line.size() == line.limit()) {
-                counters.allocationFailures++;
-                throw new PoolException(PoolException.Kind.TOO_MANY_WAITERS, line.limit()
-                        + " callers wait for blocks of " + this + " already, which is the limit; try later");
+            if (n > ledger.available() + back) {
+                return Optional.empty();
             }
-            WaitingLine.Waiter waiter = line.join(n);
-            try {
-                while (!line.isServed(waiter, ledger.available())) {
-                    if (!line.await(waiter, deadline)) {
-                        counters.allocationFailures++;
-                        throw new PoolException(PoolException.Kind.DEADLINE_EXCEEDED, n
-                                + " blocks were asked for and " + ledger.available() + " of " + ledger.size()
-                                + " are available in " + this + " after " + timeout
-                                + "; close handles sooner, or enlarge the pool");
-                    }
-                    requireOpen();
-                    requirePossible(n);
-                }
-                return take(n);
-            } finally {
-                line.leave(waiter);
-                line.wake(ledger.available());
-            }
+            closeAll(given);
+            return Optional.of(take(n));
         } finally {
             lock.unlock();
         }
+    }
+
+    /**
+     * The blocks of a sequence.
+     *
+     * @param found holds on those at its start that are registered
+     * @param own blocks to fill for the others
+     */
+    public record Acquired(BlockList<ImmutableBlock> found, BlockList<MutableBlock> own) {}
+
+    /**
+     * Finds the blocks at the start of a sequence and takes blocks to fill for the rest, at once or not at all.
+     *
+     * @param to the block of the chain before which to stop looking
+     * @param n the number of blocks in all, at least {@code to}
+     * @throws PoolException as {@link #allocateBlocks(int)}
+     */
+    public Acquired acquireBlocks(IdentityChain chain, int to, int n) {
+        requireKind(chain);
+        requireRange(chain, 0, to);
+        lock.lock();
+        try {
+            requireOpen();
+            requirePossible(n);
+            requireAvailable(need(chain, to, n));
+            return acquire(chain, to, n);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Finds the blocks at the start of a sequence and takes blocks to fill for the rest as soon as there are enough.
+     * Nothing is held while it waits: two that wait could each hold what the other one waits for.
+     *
+     * @throws PoolException as {@link #allocateBlocks(int, Duration)}
+     * @throws InterruptedException where the thread was interrupted; nothing was taken
+     */
+    public Acquired acquireBlocks(IdentityChain chain, int to, int n, Duration timeout) throws InterruptedException {
+        requireKind(chain);
+        requireRange(chain, 0, to);
+        return await(n, () -> need(chain, to, n), () -> acquire(chain, to, n), timeout);
+    }
+
+    /** What is found and idle is available too, so only what is found and held is not needed. */
+    private int need(IdentityChain chain, int to, int n) {
+        int registered = find(chain, 0, to);
+        int held = 0;
+        for (int i = 0; i < registered; i++) {
+            held += ledger.slots.is(found[i], SlotState.ACTIVE) ? 1 : 0;
+        }
+        return n - held;
+    }
+
+    private Acquired acquire(IdentityChain chain, int to, int n) {
+        BlockList<ImmutableBlock> registered = matched(find(chain, 0, to), to);
+        return new Acquired(registered, take(n - registered.size()));
     }
 
     private BlockList<MutableBlock> take(int n) {
@@ -338,16 +385,7 @@ public final class BlockPool extends PoolHandles {
         lock.lock();
         try {
             requireOpen();
-            scratch(to - from);
-            int n = 0;
-            while (from + n < to) {
-                int slot = ledger.table.find(chain, from + n);
-                if (slot == ReuseOrder.NONE || isCrowded(slot, n)) {
-                    break;
-                }
-                found[n++] = slot;
-            }
-            return matched(n, to - from);
+            return matched(find(chain, from, to), to - from);
         } finally {
             lock.unlock();
         }
@@ -376,6 +414,20 @@ public final class BlockPool extends PoolHandles {
     private boolean isRegistered(int slot, long generation) {
         return slot >= 0 && slot < ledger.size() && ledger.slots.state(slot).registered()
                 && ledger.slots.generation(slot) == generation;
+    }
+
+    /** Puts the slots of the longest registered run into {@link #found} and says how long it is. */
+    private int find(IdentityChain chain, int from, int to) {
+        scratch(to - from);
+        int n = 0;
+        while (from + n < to) {
+            int slot = ledger.table.find(chain, from + n);
+            if (slot == ReuseOrder.NONE || isCrowded(slot, n)) {
+                break;
+            }
+            found[n++] = slot;
+        }
+        return n;
     }
 
     /** A block that cannot take another holder is a miss. */
@@ -425,41 +477,6 @@ public final class BlockPool extends PoolHandles {
         }
     }
 
-    /** The pool's counts at this moment. */
-    public PoolStats stats() {
-        lock.lock();
-        try {
-            return counters.stats(blocks().level(), ledger, line.size());
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** The number of blocks. */
-    public int totalBlocks() {
-        return ledger.size();
-    }
-
-    /** The number of blocks that can ever be allocated at once: fewer than all where the system refused memory. */
-    public int attainableBlocks() {
-        lock.lock();
-        try {
-            return ledger.attainable();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** The number of blocks that could be allocated now. */
-    public int availableBlocks() {
-        lock.lock();
-        try {
-            return ledger.available();
-        } finally {
-            lock.unlock();
-        }
-    }
-
     @Override
     void dropIdle() {
         events.removed(ledger.dropIdle(), 0);
@@ -483,19 +500,6 @@ public final class BlockPool extends PoolHandles {
             line.wakeAll();
         } finally {
             lock.unlock();
-        }
-    }
-
-    private void requirePossible(int n) {
-        if (n < 0) {
-            throw new IllegalArgumentException(n + " blocks were asked for");
-        }
-        if (n > ledger.attainable()) {
-            counters.allocationFailures++;
-            throw new PoolException(PoolException.Kind.REQUEST_TOO_LARGE,
-                    n + " blocks were asked for and " + this + " has " + ledger.attainable() + " in all"
-                            + (ledger.attainable() < ledger.size() ? ", as the system refused memory for more" : "")
-                            + "; enlarge the pool or shorten the request");
         }
     }
 
@@ -529,85 +533,5 @@ public final class BlockPool extends PoolHandles {
     @Override
     public String toString() {
         return "pool " + blocks().level() + " of worker " + Long.toUnsignedString(blocks().workerId());
-    }
-
-    /** What a pool can be told before it starts. */
-    public static final class Builder {
-
-        private final BlockSet blocks;
-        private IdentityKind identity = IdentityKind.XXH3;
-        private ReusePolicy reusePolicy = ReusePolicy.LINEAGE;
-        private LeakDetection leakDetection = LeakDetection.SAMPLED;
-        private EventSink events = EventSink.NONE;
-        private @Nullable SlotBoard board;
-        private MonotonicClock clock = MonotonicClock.SYSTEM;
-        private int maxWaiters = 1024;
-
-        private Builder(BlockSet blocks) {
-            this.blocks = blocks;
-        }
-
-        /** The kind of identity; XXH3 unless set, as the by-hand calls need it. */
-        public Builder identity(IdentityKind value) {
-            this.identity = value;
-            return this;
-        }
-
-        /** Which block is reused first; lineage unless set. */
-        public Builder reusePolicy(ReusePolicy value) {
-            this.reusePolicy = value;
-            return this;
-        }
-
-        /** How many calls have a leak net; sampled unless set. */
-        public Builder leakDetection(LeakDetection value) {
-            this.leakDetection = value;
-            return this;
-        }
-
-        /** Where events go; nowhere unless set. */
-        public Builder events(EventSink value) {
-            this.events = value;
-            return this;
-        }
-
-        /** Where other processes see what the slots hold; nowhere unless set. The board becomes the pool's own. */
-        public Builder board(SlotBoard value) {
-            this.board = value;
-            return this;
-        }
-
-        /** The clock of deadlines. */
-        public Builder clock(MonotonicClock value) {
-            this.clock = value;
-            return this;
-        }
-
-        /** How many callers may wait for blocks at once; 1024 unless set, 0 for none. */
-        public Builder maxWaiters(int value) {
-            if (value < 0) {
-                throw new ConfigException(ConfigException.Kind.INVALID,
-                        "maxWaiters is " + value + "; give 0 or more");
-            }
-            this.maxWaiters = value;
-            return this;
-        }
-
-        private SlotLedger ledger() {
-            if (blocks.size() > MAX_BLOCKS) {
-                throw new ConfigException(ConfigException.Kind.INVALID, "A pool of " + blocks.size()
-                        + " blocks is over the limit of " + MAX_BLOCKS + "; use larger pages");
-            }
-            SlotTable slots = new SlotTable(blocks.size(), identity);
-            return new SlotLedger(slots, switch (reusePolicy) {
-                case LINEAGE -> new LineageOrder(slots.size());
-                case PRIORITY -> new PriorityOrder(slots);
-            }, board);
-        }
-
-        /** Starts the pool. */
-        public BlockPool build() {
-            return new BlockPool(this);
-        }
     }
 }

@@ -2,11 +2,10 @@ package io.kvbm.pool;
 
 import java.lang.ref.Cleaner;
 import java.util.Arrays;
+import java.util.List;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-
-import io.kvbm.block.BlockList;
 
 /**
  * The net below holds that nobody gave back. One net is cast per call, or per 128th call; it hangs on the list of the
@@ -34,12 +33,12 @@ final class LeakNet {
     }
 
     /**
-     * Casts a net below a list.
+     * Casts a net below a list of handles or pins.
      *
      * @param holds the list's own array, which says what is still open
      * @return what calls the net off once nothing is
      */
-    Runnable cast(BlockList<?> list, int[] holds) {
+    Runnable cast(List<?> list, int[] holds) {
         return Collector.CLEANER.register(list, new Net(pool, holds))::clean;
     }
 
@@ -59,8 +58,10 @@ final class LeakNet {
         public void run() {
             int[] leaked = pool.reclaim(holds);
             if (leaked.length > 0) {
-                log.warn("Blocks {} of pool {} were never closed and have been taken back; close every handle, for"
-                        + " example with try-with-resources", Arrays.toString(leaked), pool, site);
+                log.warn(
+                        "Blocks {} of pool {} were never closed and have been taken back; close every handle and pin, for"
+                                + " example with try-with-resources",
+                        Arrays.toString(leaked), pool, site);
             }
         }
     }

@@ -2,6 +2,9 @@ package io.kvbm.pool;
 
 import java.util.List;
 
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import io.kvbm.block.BlockSet;
 import io.kvbm.event.EventSink;
 import io.kvbm.event.KvEvent;
@@ -13,6 +16,8 @@ import io.kvbm.event.KvEvent.StoredBlock;
  * until it is named again, so a removed one can still be told. Called under the pool's lock.
  */
 final class PoolEvents {
+
+    private static final Logger log = LoggerFactory.getLogger(PoolEvents.class);
 
     private final EventSink sink;
     private final BlockSet blocks;
@@ -41,7 +46,7 @@ final class PoolEvents {
                         slots.position(slot), slots.probe(slot), slot, slots.generation(slot));
             }
         }
-        sink.publish(new KvEvent.Stored(blocks.level(), blocks.memory().layout().pageSize(), List.of(stored)));
+        publish(new KvEvent.Stored(blocks.level(), blocks.layout().pageSize(), List.of(stored)));
     }
 
     /** The slots from one place of an array on were evicted. */
@@ -53,12 +58,21 @@ final class PoolEvents {
         for (int i = 0; i < removed.length; i++) {
             removed[i] = new RemovedBlock(slots.sequenceHash(evicted[from + i]), evicted[from + i]);
         }
-        sink.publish(new KvEvent.Removed(blocks.level(), List.of(removed)));
+        publish(new KvEvent.Removed(blocks.level(), List.of(removed)));
     }
 
     void cleared() {
         if (sink.wanted()) {
-            sink.publish(new KvEvent.Cleared(blocks.level()));
+            publish(new KvEvent.Cleared(blocks.level()));
+        }
+    }
+
+    /** What happened to the slots has happened, whoever fails to take note of it. */
+    private void publish(KvEvent event) {
+        try {
+            sink.publish(event);
+        } catch (RuntimeException e) {
+            log.warn("An event sink has thrown, which it must not; the event {} is lost to it", event, e);
         }
     }
 }

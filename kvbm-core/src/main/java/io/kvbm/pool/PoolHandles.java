@@ -4,9 +4,12 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntSupplier;
+import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +23,8 @@ import io.kvbm.block.MutableBlock;
 import io.kvbm.block.Pin;
 import io.kvbm.block.SlotBoard;
 import io.kvbm.error.ClosedException;
+import io.kvbm.error.PoolException;
+import io.kvbm.storage.BlockMemory;
 import io.kvbm.time.MonotonicClock;
 
 /**
@@ -59,6 +64,16 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
     /** Whether a handle is a hold on a block of this pool. */
     public final boolean isPoolOf(BlockHandle handle) {
         return owns(handle);
+    }
+
+    /** Where the blocks lie, for the other classes of the pool. */
+    final BlockMemory memoryOfBlocks() {
+        return memory();
+    }
+
+    /** Completes when all blocks have memory, exceptionally where the system refused some. */
+    public final CompletionStage<Void> reserved() {
+        return memory().reserved();
     }
 
     // ---------------------------------------------------------------------------------------------- hold
@@ -109,11 +124,10 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
                 requireOpen(handles[from + i]);
                 pinned[i] = slot(handles[from + i]);
             }
-            ledger.holdAll(pinned);
+            return pins(pinned, handles[from]);
         } finally {
             lock.unlock();
         }
-        return new SlotPins(this, pinned, handles[from] instanceof ImmutableBlock);
     }
 
     @Override
@@ -127,11 +141,19 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
                 }
                 pinned[i] = slot(list, i);
             }
-            ledger.holdAll(pinned);
+            return pins(pinned, list.getFirst());
         } finally {
             lock.unlock();
         }
-        return new SlotPins(this, pinned, list.getFirst() instanceof ImmutableBlock);
+    }
+
+    private SlotPins pins(int[] pinned, BlockHandle like) {
+        ledger.holdAll(pinned);
+        SlotPins pins = new SlotPins(this, pinned, like instanceof ImmutableBlock);
+        if (leaks.isDue()) {
+            pins.net = leaks.cast(pins, pinned);
+        }
+        return pins;
     }
 
     // ---------------------------------------------------------------------------------------------- give back
@@ -190,6 +212,7 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         lock.lock();
         try {
             endPin(pins, place);
+            pins.ended();
             line.wake(ledger.available());
         } finally {
             unlockAndFree();
@@ -204,6 +227,7 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
             for (int i = 0; i < own.size(); i++) {
                 endPin(own, i);
             }
+            own.ended();
             line.wake(ledger.available());
         } finally {
             unlockAndFree();
@@ -274,6 +298,64 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         return clock.nanoTime() + Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
     }
 
+    // ---------------------------------------------------------------------------------------------- wait
+
+    /**
+     * Takes something as soon as enough blocks are available for it and nobody is before this caller.
+     *
+     * @param most how many blocks it takes at most
+     * @param need how many it would take now
+     */
+    final <T> T await(int most, IntSupplier need, Supplier<T> take, Duration timeout) throws InterruptedException {
+        long deadline = deadline(timeout);
+        lock.lockInterruptibly();
+        try {
+            requireOpen();
+            requirePossible(most);
+            if (line.size() == 0 && need.getAsInt() <= ledger.available()) {
+                return take.get();
+            }
+            if (line.size() == line.limit()) {
+                counters.allocationFailures++;
+                throw new PoolException(PoolException.Kind.TOO_MANY_WAITERS, line.limit()
+                        + " callers wait for blocks of " + this + " already, which is the limit; try later");
+            }
+            WaitingLine.Waiter waiter = line.join(need);
+            try {
+                while (!line.isServed(waiter, ledger.available())) {
+                    if (!line.await(waiter, deadline)) {
+                        counters.allocationFailures++;
+                        throw new PoolException(PoolException.Kind.DEADLINE_EXCEEDED, need.getAsInt()
+                                + " blocks were asked for and " + ledger.available() + " of " + ledger.size()
+                                + " are available in " + this + " after " + timeout
+                                + "; close handles sooner, or enlarge the pool");
+                    }
+                    requireOpen();
+                    requirePossible(most);
+                }
+                return take.get();
+            } finally {
+                line.leave(waiter);
+                line.wake(ledger.available());
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    final void requirePossible(int n) {
+        if (n < 0) {
+            throw new IllegalArgumentException(n + " blocks were asked for");
+        }
+        if (n > ledger.attainable()) {
+            counters.allocationFailures++;
+            throw new PoolException(PoolException.Kind.REQUEST_TOO_LARGE,
+                    n + " blocks were asked for and " + this + " has " + ledger.attainable() + " in all"
+                            + (ledger.attainable() < ledger.size() ? ", as the system refused memory for more" : "")
+                            + "; enlarge the pool or shorten the request");
+        }
+    }
+
     // ---------------------------------------------------------------------------------------------- ask
 
     @Override
@@ -338,6 +420,41 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         }
     }
 
+    /** The pool's counts at this moment. */
+    public final PoolStats stats() {
+        lock.lock();
+        try {
+            return counters.stats(blocks().level(), ledger, line.size());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The number of blocks. */
+    public final int totalBlocks() {
+        return ledger.size();
+    }
+
+    /** The number of blocks that can ever be allocated at once: fewer than all where the system refused memory. */
+    public final int attainableBlocks() {
+        lock.lock();
+        try {
+            return ledger.attainable();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The number of blocks that could be allocated now. */
+    public final int availableBlocks() {
+        lock.lock();
+        try {
+            return ledger.available();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     // ---------------------------------------------------------------------------------------------- close
 
     /** Refuses new requests, drops what nobody holds, and frees the memory with the last open handle or pin. */
@@ -361,14 +478,17 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         }
     }
 
-    /** The last hold on a closed pool frees its memory, which may take long, hence outside of the lock. */
+    /**
+     * The last hold on a closed pool frees its memory, which may take long, hence outside of the lock: where a call is
+     * made from within another one, the outer one frees.
+     */
     private void unlockAndFree() {
-        boolean last = closed && ledger.holders() == 0 && !freed;
+        boolean last = closed && ledger.holders() == 0 && !freed && lock.getHoldCount() == 1;
         freed |= last;
         lock.unlock();
         if (last) {
             try {
-                blocks.memory().close();
+                memory().close();
             } finally {
                 closeBoard();
             }

@@ -24,17 +24,22 @@ final class SlotPin implements Pin {
 
     @Override
     public BlockLayout layout() {
-        return pins.pool().blocks().memory().layout();
+        return pins.pool().blocks().layout();
     }
 
     @Override
     public MemorySegment segment(int layer, int outer) {
-        return view(pins.pool().blocks().memory().part(pins.slot(place), layer, outer));
+        return view(pins.pool().memoryOfBlocks().part(pins.slot(place), layer, outer));
+    }
+
+    @Override
+    public MemorySegment layer(int layer) {
+        return view(pins.pool().memoryOfBlocks().layer(pins.slot(place), layer));
     }
 
     @Override
     public MemorySegment segment() {
-        return view(pins.pool().blocks().memory().block(pins.slot(place)));
+        return view(pins.pool().memoryOfBlocks().block(pins.slot(place)));
     }
 
     private MemorySegment view(MemorySegment memory) {

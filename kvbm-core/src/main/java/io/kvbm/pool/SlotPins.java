@@ -3,6 +3,8 @@ package io.kvbm.pool;
 import java.util.AbstractList;
 import java.util.RandomAccess;
 
+import org.jspecify.annotations.Nullable;
+
 import io.kvbm.block.Pin;
 
 /**
@@ -10,6 +12,10 @@ import io.kvbm.block.Pin;
  * of a list are alike: all of them read-only, or none.
  */
 final class SlotPins extends AbstractList<Pin> implements RandomAccess {
+
+    /** What watches over pins that nobody ends. Guarded by the pool's lock. */
+    @Nullable
+    Runnable net;
 
     private final PoolHandles pool;
     private final int[] holds;
@@ -43,6 +49,21 @@ final class SlotPins extends AbstractList<Pin> implements RandomAccess {
         }
         holds[place] = ~hold;
         return true;
+    }
+
+    /** Calls the net off once no pin is left; under the pool's lock. */
+    void ended() {
+        Runnable watching = net;
+        if (watching == null) {
+            return;
+        }
+        for (int hold : holds) {
+            if (hold >= 0) {
+                return;
+            }
+        }
+        net = null;
+        watching.run();
     }
 
     @Override

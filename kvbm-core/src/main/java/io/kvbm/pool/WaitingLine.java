@@ -3,6 +3,7 @@ package io.kvbm.pool;
 import java.util.ArrayDeque;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntSupplier;
 
 import io.kvbm.time.MonotonicClock;
 
@@ -31,8 +32,13 @@ final class WaitingLine {
         return limit;
     }
 
-    Waiter join(int n) {
-        Waiter waiter = new Waiter(n, lock.newCondition());
+    /**
+     * Lets a caller wait behind the others.
+     *
+     * @param need how many blocks it would take now; asked again whenever something has changed
+     */
+    Waiter join(IntSupplier need) {
+        Waiter waiter = new Waiter(need, lock.newCondition());
         waiters.add(waiter);
         return waiter;
     }
@@ -43,7 +49,7 @@ final class WaitingLine {
 
     /** Whether this caller is the first and enough is available for it. */
     boolean isServed(Waiter waiter, int available) {
-        return waiters.peek() == waiter && waiter.n <= available;
+        return waiters.peek() == waiter && waiter.need.getAsInt() <= available;
     }
 
     /**
@@ -65,7 +71,7 @@ final class WaitingLine {
     /** Wakes the first caller where as many blocks are available as it waits for. */
     void wake(int available) {
         Waiter first = waiters.peek();
-        if (first != null && first.n <= available) {
+        if (first != null && first.need.getAsInt() <= available) {
             first.turn.signal();
         }
     }
@@ -74,14 +80,14 @@ final class WaitingLine {
         waiters.forEach(waiter -> waiter.turn.signal());
     }
 
-    /** A caller that waits for n blocks; each is itself alone, whatever it waits for. */
+    /** A caller that waits for blocks; each is itself alone, whatever it waits for. */
     static final class Waiter {
 
-        private final int n;
+        private final IntSupplier need;
         private final Condition turn;
 
-        private Waiter(int n, Condition turn) {
-            this.n = n;
+        private Waiter(IntSupplier need, Condition turn) {
+            this.need = need;
             this.turn = turn;
         }
     }

@@ -58,12 +58,11 @@ public record ExportedLevel(int blockSet, CacheLevel level, LayoutType layoutTyp
     /** What a pool exports: all of its blocks. */
     static ExportedLevel of(BlockPool pool) {
         BlockSet blocks = pool.blocks();
-        BlockLayout layout = blocks.memory().layout();
-        List<ExportedMemory> memory = blocks.memory()
-                .storages()
+        BlockLayout layout = blocks.layout();
+        List<ExportedMemory> memory = blocks.ranges()
                 .stream()
-                .map(storage -> new ExportedMemory(storage.type(), storage.address(), storage.size(),
-                        layout.baseOffset(storage.address())))
+                .map(range -> new ExportedMemory(range.type(), range.address(), range.size(),
+                        layout.baseOffset(range.address())))
                 .toList();
         return new ExportedLevel(blocks.number(), blocks.level(), layout.type(), layout.config(), memory,
                 pool.board().map(SharedMemoryAddress::of).orElse(null));

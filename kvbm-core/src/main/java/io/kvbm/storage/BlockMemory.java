@@ -121,6 +121,11 @@ public final class BlockMemory implements AutoCloseable {
         return storages;
     }
 
+    /** What the storages are, without a way to touch them. */
+    public List<MemoryRange> ranges() {
+        return storages.stream().map(MemoryRange::of).toList();
+    }
+
     /**
      * All data of a block.
      *

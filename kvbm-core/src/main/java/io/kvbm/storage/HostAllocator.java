@@ -46,27 +46,41 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
             throw new StorageException(StorageException.Kind.INVALID_CONFIG,
                     size + " bytes of host memory are asked for; ask for at least 1");
         }
-        boolean background = size >= backgroundFrom;
-        MemoryLimits.Promise promise = limits.promise(size);
+        Optional<Libc> libc = shared ? Libc.find() : Optional.empty();
         Arena arena = Arena.ofShared();
         try {
-            Optional<SharedFile> file = shared
-                    ? Libc.find().flatMap(libc -> SharedFile.create(libc, name, size, hugePages, arena))
+            // huge pages were set aside before, so what is free now says nothing of them
+            Optional<SharedFile> huge = hugePages
+                    ? libc.flatMap(bound -> SharedFile.ofReservedHugePages(bound, name, size, arena))
                     : Optional.empty();
-            if (file.isPresent()) {
-                SharedFile found = file.get();
-                return requireReserved(new HostStorage(found.memory(), arena, found,
-                        new Reservation(size, found::back, promise), background), background);
-            }
-            return new HostStorage(privateMemory(size, arena), arena, null,
-                    new Reservation(size, (_, _) -> {}, promise), false);
+            return huge.isPresent() ? shared(huge.get(), size, arena, MemoryLimits.Promise.NONE)
+                    : limited(libc, size, arena);
         } catch (RuntimeException | Error e) {
-            promise.close();
             if (arena.scope().isAlive()) {
                 arena.close();
             }
             throw e;
         }
+    }
+
+    private HostStorage limited(Optional<Libc> libc, long size, Arena arena) {
+        MemoryLimits.Promise promise = limits.promise(size);
+        try {
+            Optional<SharedFile> file = libc
+                    .flatMap(bound -> SharedFile.create(bound, name, size, hugePages, arena));
+            return file.isPresent() ? shared(file.get(), size, arena, promise)
+                    : new HostStorage(privateMemory(size, arena), arena, null,
+                            new Reservation(size, (_, _) -> {}, promise), false);
+        } catch (RuntimeException | Error e) {
+            promise.close();
+            throw e;
+        }
+    }
+
+    private HostStorage shared(SharedFile file, long size, Arena arena, MemoryLimits.Promise promise) {
+        boolean background = size >= backgroundFrom;
+        return requireReserved(new HostStorage(file.memory(), arena, file,
+                new Reservation(size, file::back, promise), background), background);
     }
 
     private static HostStorage requireReserved(HostStorage storage, boolean background) {

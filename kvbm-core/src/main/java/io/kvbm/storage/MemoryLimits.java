@@ -45,7 +45,7 @@ final class MemoryLimits {
             }
         });
         promised += size;
-        return new Promise(size);
+        return new Counted(size);
     }
 
     private void require(long size, long left, String where, String remedy) {
@@ -121,21 +121,39 @@ final class MemoryLimits {
     }
 
     /** Bytes that a request may still take although the kernel does not count them yet. */
-    final class Promise implements AutoCloseable {
+    interface Promise extends AutoCloseable {
+
+        /** Of memory that the kernel counts already. */
+        Promise NONE = new Promise() {
+            @Override
+            public void kept(long bytes) {}
+
+            @Override
+            public void close() {}
+        };
+
+        /** Says that the kernel counts these bytes now. */
+        void kept(long bytes);
+
+        /** Gives back what was not kept; further calls do nothing. */
+        @Override
+        void close();
+    }
+
+    private final class Counted implements Promise {
 
         private long left;
 
-        private Promise(long left) {
+        private Counted(long left) {
             this.left = left;
         }
 
-        /** Says that the kernel counts these bytes now. */
-        synchronized void kept(long bytes) {
+        @Override
+        public synchronized void kept(long bytes) {
             MemoryLimits.this.kept(bytes);
             left -= bytes;
         }
 
-        /** Gives back what was not kept; further calls do nothing. */
         @Override
         public synchronized void close() {
             kept(left);

@@ -21,6 +21,8 @@ final class SharedFile {
     /** What keeps every process from resizing the file, and every other one from writing it. */
     static final int SEALS = Libc.F_SEAL_SHRINK | Libc.F_SEAL_GROW | Libc.F_SEAL_FUTURE_WRITE
             | Libc.F_SEAL_SEAL;
+    private static final int FLAGS = Libc.MFD_CLOEXEC | Libc.MFD_ALLOW_SEALING;
+    private static final int EINTR = 4;
     private static final int ENOSPC = 28;
     private static final Path SHARED_HUGE_PAGES = Path.of("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
 
@@ -38,17 +40,15 @@ final class SharedFile {
         this.memory = memory;
     }
 
+    /** A file of this size made of reserved huge pages, or nothing where there are not as many. */
+    static Optional<SharedFile> ofReservedHugePages(Libc libc, String name, long size, Arena arena) {
+        return create(libc, name, size, FLAGS | Libc.MFD_HUGETLB, arena, HugePages.RESERVED);
+    }
+
     /** A file of this size, or nothing with a line in the log where the system does not give one. */
     static Optional<SharedFile> create(Libc libc, String name, long size, boolean hugePages, Arena arena) {
-        int flags = Libc.MFD_CLOEXEC | Libc.MFD_ALLOW_SEALING;
-        if (hugePages) {
-            Optional<SharedFile> huge = create(libc, name, size, flags | Libc.MFD_HUGETLB, arena, HugePages.RESERVED);
-            if (huge.isPresent()) {
-                return huge;
-            }
-        }
         HugePages pages = hugePages && transparentAllowed() ? HugePages.TRANSPARENT : HugePages.NONE;
-        Optional<SharedFile> file = create(libc, name, size, flags, arena, pages);
+        Optional<SharedFile> file = create(libc, name, size, FLAGS, arena, pages);
         if (file.isEmpty()) {
             log.warn("Host memory is private to this process: the system gives no sealed memfd of {} bytes", size);
         }
@@ -123,7 +123,10 @@ final class SharedFile {
             }
             // an older kernel, or no memory: allocating tells which
         }
-        Libc.Result allocated = libc.fallocate(descriptor, offset, size);
+        Libc.Result allocated;
+        do {
+            allocated = libc.fallocate(descriptor, offset, size);
+        } while (allocated.errno() == EINTR);
         if (allocated.failed()) {
             throw new StorageException(StorageException.Kind.ALLOCATION_FAILED, "The system refused " + size
                     + " bytes of host memory from " + offset + " on of " + memory.byteSize() + " with error "

@@ -32,7 +32,12 @@ final class HostCopyEngine implements TransferEngine {
 
     private static void copyParts(Pin source, Pin destination, TransferPlan plan, Copy copy) {
         int outerParts = source.layout().outerDim();
+        boolean wholeLayers = source.layout().layerContiguous() && destination.layout().layerContiguous();
         for (int layer = plan.firstLayer(); layer < plan.endLayer(); layer++) {
+            if (wholeLayers) {
+                copy.run(source.layer(layer), destination.layer(layer));
+                continue;
+            }
             for (int outer = 0; outer < outerParts; outer++) {
                 copy.run(source.segment(layer, outer), destination.segment(layer, outer));
             }

@@ -67,6 +67,22 @@ class LeakNetTest {
         }
     }
 
+    private static void pinAndForget(BlockPool pool) {
+        MutableBlock block = pool.allocateBlocks(1).getFirst();
+        assertThat(block.pin()).isNotNull();
+        block.close();
+    }
+
+    @Test
+    void aPinThatWasForgottenComesBack() throws InterruptedException {
+        BlockPool pool = subject.pool(4);
+        pinAndForget(pool);
+        collectUntil(() -> pool.stats().leaked(), 1);
+        assertThat(pool.availableBlocks()).isEqualTo(4);
+        assertThat(logged.list).singleElement()
+                .satisfies(event -> assertThat(event.getFormattedMessage()).contains("pin"));
+    }
+
     @Test
     void blocksThatWereAllocatedAndForgottenComeBack() throws InterruptedException {
         BlockPool pool = subject.pool(4);

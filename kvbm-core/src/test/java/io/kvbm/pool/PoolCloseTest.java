@@ -10,6 +10,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 import io.kvbm.block.BlockHandle;
@@ -47,6 +48,66 @@ class PoolCloseTest {
         Storage storage = new CountedStorage(NullStorage.ofSize(layout.requiredAllocation()), frees);
         return subject.track(BlockPool.builder(PoolSubject.blocksOver(layout, storage))
                 .leakDetection(LeakDetection.FULL));
+    }
+
+    @Test
+    @Timeout(30)
+    void theLastListUnderANetFreesTheMemoryOutsideOfTheLock() {
+        BlockLayout layout = BlockLayout.of(PoolSubject.layout(4, 4), LayoutType.FULLY_CONTIGUOUS);
+        BlockPool[] pool = new BlockPool[1];
+        // as memory does that is still being reserved, whose reserver tells the pool of the end
+        Storage storage = new ClosingStorage(NullStorage.ofSize(layout.requiredAllocation()), () -> {
+            Thread reserver = Thread.ofPlatform().start(() -> {
+                var _ = pool[0].stats();
+            });
+            reserver.join();
+        });
+        pool[0] = subject.track(BlockPool.builder(PoolSubject.blocksOver(layout, storage))
+                .leakDetection(LeakDetection.FULL));
+        BlockList<MutableBlock> blocks = pool[0].allocateBlocks(2);
+        PinList pins = PinList.of(blocks);
+        pool[0].close();
+        blocks.close();
+        pins.close();
+        assertThat(pool[0].stats().holders()).isZero();
+    }
+
+    /** Does something that takes its time when it is closed. */
+    private record ClosingStorage(Storage memory, Closing closing) implements Storage {
+
+        interface Closing {
+
+            void run() throws InterruptedException;
+        }
+
+        @Override
+        public StorageType type() {
+            return memory.type();
+        }
+
+        @Override
+        public long address() {
+            return memory.address();
+        }
+
+        @Override
+        public long size() {
+            return memory.size();
+        }
+
+        @Override
+        public MemorySegment segment() {
+            return memory.segment();
+        }
+
+        @Override
+        public void close() {
+            try {
+                closing.run();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+        }
     }
 
     @Test

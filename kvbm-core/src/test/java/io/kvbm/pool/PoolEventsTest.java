@@ -215,4 +215,16 @@ class PoolEventsTest {
         pool.close();
         assertThat(none.take()).isEmpty();
     }
+
+    @Test
+    void aSinkThatThrowsLosesItsEventsAndNoBlock() {
+        BlockPool pool = subject.track(PoolSubject.builder(2, 4).events(_ -> {
+            throw new IllegalStateException("full");
+        }));
+        register(pool, blocks(1, 2)).close();
+        pool.allocateBlocks(2).close();
+        register(pool, blocks(9, 2)).close();
+        assertThat(pool.clear()).isEqualTo(2);
+        assertThat(pool.availableBlocks()).isEqualTo(2);
+    }
 }

@@ -40,7 +40,7 @@ final class PoolSubject implements AfterEachCallback {
         return track(builder(blocks, 4));
     }
 
-    BlockPool track(BlockPool.Builder builder) {
+    BlockPool track(BlockPoolBuilder builder) {
         return track(builder.build());
     }
 
@@ -55,7 +55,7 @@ final class PoolSubject implements AfterEachCallback {
         holdersStay = true;
     }
 
-    static BlockPool.Builder builder(int blocks, int pageSize) {
+    static BlockPoolBuilder builder(int blocks, int pageSize) {
         return BlockPool.builder(nullBlocks(blocks, pageSize)).leakDetection(LeakDetection.FULL);
     }
 

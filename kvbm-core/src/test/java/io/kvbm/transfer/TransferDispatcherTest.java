@@ -234,7 +234,8 @@ class TransferDispatcherTest {
         GatedEngine engine = new GatedEngine();
         TransferDispatcher dispatcher = kept(TransferDispatcher.builder().engine(engine).build());
         fill(others.get(2), 9);
-        MemorySegment target = pool.blocks().memory().part(own.get(3).index(), 2, 1);
+        MemorySegment target = own.get(3).segment(2, 1);
+        MemorySegment source = others.get(2).segment(2, 1);
         Transfer transfer = dispatcher.submit(TransferRequest.put(list(others, 2), list(own, 3)));
         assertThat(engine.started.await(30, TimeUnit.SECONDS)).isTrue();
         own.close();
@@ -249,7 +250,7 @@ class TransferDispatcherTest {
         engine.gate.countDown();
         transfer.completion().toCompletableFuture().orTimeout(30, TimeUnit.SECONDS).join();
         assertThat(target.mismatch(BlockFixture.pattern(9, 2, 1, target.byteSize()))).isEqualTo(-1);
-        assertThat(other.blocks().memory().storages().getFirst().segment().scope().isAlive()).isFalse();
+        assertThat(source.scope().isAlive()).isFalse();
         assertThat(target.scope().isAlive()).isTrue();
         rest.close();
         assertThat(target.scope().isAlive()).isFalse();

@@ -7,6 +7,7 @@ import org.springframework.context.annotation.Bean;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.sample.engine.CompletionEngine;
+import io.kvbm.sample.engine.EngineLimits;
 import io.kvbm.sample.model.Decoder;
 import io.kvbm.sample.model.ModelConfig;
 import io.kvbm.sample.model.ModelFiles;
@@ -54,6 +55,7 @@ public class SampleApplication {
     @Bean
     CompletionEngine completionEngine(KvBlockManager manager, Decoder decoder, TextTokenizer tokenizer,
             SampleProperties properties) {
-        return new CompletionEngine(manager, decoder, tokenizer, properties.patience(), properties.parallelism());
+        return new CompletionEngine(manager, decoder, tokenizer, new EngineLimits(properties.patience(),
+                properties.parallelism(), properties.maxWaiting(), properties.maxPromptCharacters()));
     }
 }

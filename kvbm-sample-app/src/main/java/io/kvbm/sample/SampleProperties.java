@@ -10,10 +10,33 @@ import org.springframework.core.io.Resource;
  * Settings of the sample.
  *
  * @param modelFolder folder with decoder.onnx, tokenizer.json and config.json
- * @param pageSize tokens per cache block, at most 64
+ * @param pageSize tokens per cache block, 1 to 64
  * @param parallelism requests that are computed at once
  * @param patience how long a request waits for cache blocks before it is refused
+ * @param maxWaiting requests that are waiting or computed at once before others are refused
+ * @param maxPromptCharacters characters of a prompt, beyond which it is not even looked at
  */
 @ConfigurationProperties("kvbm.sample")
 record SampleProperties(@DefaultValue("classpath:/model/") Resource modelFolder, @DefaultValue("16") int pageSize,
-        @DefaultValue("2") int parallelism, @DefaultValue("30s") Duration patience) {}
+        @DefaultValue("2") int parallelism, @DefaultValue("30s") Duration patience,
+        @DefaultValue("256") int maxWaiting, @DefaultValue("262144") int maxPromptCharacters) {
+
+    private static final int MAX_PAGE_SIZE = 64;
+
+    SampleProperties {
+        require("page-size", pageSize, MAX_PAGE_SIZE);
+        require("parallelism", parallelism, Integer.MAX_VALUE);
+        require("max-waiting", maxWaiting, Integer.MAX_VALUE);
+        require("max-prompt-characters", maxPromptCharacters, Integer.MAX_VALUE);
+        if (!patience.isPositive()) {
+            throw new IllegalArgumentException("kvbm.sample.patience is " + patience + "; set a time above zero");
+        }
+    }
+
+    private static void require(String name, int value, int most) {
+        if (value < 1 || value > most) {
+            throw new IllegalArgumentException("kvbm.sample." + name + " is " + value + "; set a number from 1 "
+                    + (most == Integer.MAX_VALUE ? "on" : "to " + most));
+        }
+    }
+}

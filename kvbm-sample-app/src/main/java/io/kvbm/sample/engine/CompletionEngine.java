@@ -1,6 +1,5 @@
 package io.kvbm.sample.engine;
 
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -37,7 +36,8 @@ public final class CompletionEngine implements AutoCloseable {
     private final KvBlockManager manager;
     private final Decoder decoder;
     private final TextTokenizer tokenizer;
-    private final Duration patience;
+    private final EngineLimits limits;
+    private final Semaphore waiting;
     private final int pageSize;
     private final int cacheBlocks;
     private final Semaphore blocks;
@@ -46,21 +46,19 @@ public final class CompletionEngine implements AutoCloseable {
     /**
      * An engine over a manager's host level.
      *
-     * @param patience how long a request waits for others to leave
-     * @param parallelism how many requests are computed at once
      * @throws IllegalStateException where the manager's blocks do not have the decoder's geometry
      */
-    public CompletionEngine(KvBlockManager manager, Decoder decoder, TextTokenizer tokenizer, Duration patience,
-            int parallelism) {
+    public CompletionEngine(KvBlockManager manager, Decoder decoder, TextTokenizer tokenizer, EngineLimits limits) {
         requireGeometry(manager, decoder);
         this.manager = manager;
         this.decoder = decoder;
         this.tokenizer = tokenizer;
-        this.patience = patience;
+        this.limits = limits;
+        this.waiting = new Semaphore(limits.waiting());
         this.pageSize = manager.model().pageSize();
         this.cacheBlocks = manager.host().orElseThrow().totalBlocks();
         this.blocks = new Semaphore(cacheBlocks, true);
-        this.threads = Executors.newFixedThreadPool(parallelism,
+        this.threads = Executors.newFixedThreadPool(limits.parallelism(),
                 Thread.ofPlatform().name("decoder-", 0).stackSize(16L << 20).daemon().factory());
     }
 
@@ -78,10 +76,23 @@ public final class CompletionEngine implements AutoCloseable {
      */
     public Completion complete(String prompt, int maxTokens, List<String> stops, String tenant)
             throws InterruptedException {
+        if (!waiting.tryAcquire()) {
+            throw new RefusedException(RefusedException.Reason.TOO_MANY_REQUESTS, limits.waiting()
+                    + " requests are waiting or computed, which is the limit; try again later");
+        }
+        try {
+            return admit(prompt, maxTokens, stops, tenant);
+        } finally {
+            waiting.release();
+        }
+    }
+
+    private Completion admit(String prompt, int maxTokens, List<String> stops, String tenant)
+            throws InterruptedException {
         int[] tokens = promptTokens(prompt);
         requirePossible(tokens.length, maxTokens);
         int needed = blocksFor(tokens.length + maxTokens);
-        if (!blocks.tryAcquire(needed, patience.toMillis(), TimeUnit.MILLISECONDS)) {
+        if (!blocks.tryAcquire(needed, limits.patience().toMillis(), TimeUnit.MILLISECONDS)) {
             throw overloaded(needed);
         }
         Future<Completion> answer;
@@ -101,7 +112,7 @@ public final class CompletionEngine implements AutoCloseable {
     /** Runs on a thread of the engine, which alone touches the sequence, also when nobody waits for the answer. */
     private Completion compute(int[] tokens, int maxTokens, List<String> stops, String tenant, int needed)
             throws InterruptedException {
-        try (KvSequence sequence = manager.open(tokens, tenant, patience)) {
+        try (KvSequence sequence = manager.open(tokens, tenant, limits.patience())) {
             return generate(sequence, tokens, maxTokens, stops);
         } catch (KvbmException e) {
             if (e.decision() == Decision.RETRY) {
@@ -171,7 +182,12 @@ public final class CompletionEngine implements AutoCloseable {
             throw new RefusedException(RefusedException.Reason.EMPTY_PROMPT,
                     "The prompt is empty; give at least one character");
         }
-        int[] text = tokenizer.encode(prompt);
+        if (prompt.length() > limits.promptCharacters()) {
+            throw new RefusedException(RefusedException.Reason.CONTEXT_LENGTH_EXCEEDED, "The prompt has "
+                    + prompt.length() + " characters, over the limit of " + limits.promptCharacters()
+                    + "; shorten it");
+        }
+        int[] text = tokenizer.encode(prompt, decoder.config().contextLength());
         int[] tokens = new int[text.length + 1];
         tokens[0] = decoder.config().bosTokenId();
         System.arraycopy(text, 0, tokens, 1, text.length);
@@ -182,7 +198,8 @@ public final class CompletionEngine implements AutoCloseable {
         int context = decoder.config().contextLength();
         if (maxTokens > context - promptTokens) {
             throw new RefusedException(RefusedException.Reason.CONTEXT_LENGTH_EXCEEDED,
-                    "This model's context is " + context + " tokens, but the prompt has " + promptTokens + " and "
+                    "This model's context is " + context + " tokens, but the prompt has "
+                            + (promptTokens > context ? "more" : Integer.toString(promptTokens)) + " and "
                             + maxTokens + " are to be generated; shorten the prompt or lower max_tokens");
         }
         int needed = blocksFor(promptTokens + maxTokens);
@@ -195,7 +212,8 @@ public final class CompletionEngine implements AutoCloseable {
 
     private RefusedException overloaded(int needed) {
         return new RefusedException(RefusedException.Reason.OVERLOADED, "The request needs " + needed + " of "
-                + cacheBlocks + " cache blocks, which did not become free within " + patience + "; try again later");
+                + cacheBlocks + " cache blocks, which did not become free within " + limits.patience()
+                + "; try again later");
     }
 
     private int blocksFor(int tokens) {

@@ -13,6 +13,8 @@ public final class RefusedException extends RuntimeException {
         CONTEXT_LENGTH_EXCEEDED,
         /** Prompt and answer together need more blocks than the cache has at all. */
         CACHE_TOO_SMALL,
+        /** As many requests are there as may be. */
+        TOO_MANY_REQUESTS,
         /** Others use the cache; later there will be room. */
         OVERLOADED
     }

@@ -29,22 +29,29 @@ public final class TextTokenizer implements AutoCloseable {
     /**
      * The tokens of a person's text. Text that spells a special token stays text, so that nobody can end somebody's
      * turn by writing so.
+     *
+     * @param limit how many tokens are of use: a text of more is not looked at to its end, and has more for sure
      */
-    public int[] encode(String text) {
+    public int[] encode(String text, int limit) {
         IntStream.Builder tokens = IntStream.builder();
+        int count = 0;
         int from = 0;
-        for (int at = text.indexOf(SPECIAL_START); at >= 0; at = text.indexOf(SPECIAL_START, from)) {
-            encode(text.substring(from, at + 1), tokens);
+        for (int at = text.indexOf(SPECIAL_START); at >= 0 && count <= limit; at = text.indexOf(SPECIAL_START, from)) {
+            count += encode(text.substring(from, at + 1), tokens);
             from = at + 1;
         }
-        encode(text.substring(from), tokens);
+        if (count <= limit) {
+            encode(text.substring(from), tokens);
+        }
         return tokens.build().toArray();
     }
 
-    private void encode(String text, IntStream.Builder tokens) {
-        for (long token : tokenizer.encode(text, false, false).getIds()) {
+    private int encode(String text, IntStream.Builder tokens) {
+        long[] ids = tokenizer.encode(text, false, false).getIds();
+        for (long token : ids) {
             tokens.add(Math.toIntExact(token));
         }
+        return ids.length;
     }
 
     /** The text of tokens; special ones have none. A character whose last bytes are missing is left out. */

@@ -8,6 +8,7 @@ import org.springframework.http.ResponseEntity;
 import org.springframework.http.converter.HttpMessageNotReadableException;
 import org.springframework.web.bind.annotation.ExceptionHandler;
 import org.springframework.web.bind.annotation.RestControllerAdvice;
+import tools.jackson.core.exc.StreamConstraintsException;
 
 import io.kvbm.error.KvbmException;
 import io.kvbm.sample.engine.RefusedException;
@@ -25,6 +26,11 @@ class CompletionErrors {
 
     @ExceptionHandler
     ResponseEntity<ErrorResponse> notJson(HttpMessageNotReadableException e) {
+        if (e.getMostSpecificCause() instanceof StreamConstraintsException tooMuch) {
+            return ResponseEntity.status(HttpStatus.CONTENT_TOO_LARGE)
+                    .body(ErrorResponse.of("The body is too large: " + tooMuch.getOriginalMessage(), INVALID, null,
+                            "request_too_large"));
+        }
         String cause = e.getMostSpecificCause().getMessage();
         String firstLine = cause == null ? "it is not readable" : cause.lines().findFirst().orElse("");
         return ResponseEntity.badRequest()
@@ -36,6 +42,11 @@ class CompletionErrors {
     @ExceptionHandler
     ResponseEntity<ErrorResponse> refused(RefusedException e) {
         String code = e.reason().name().toLowerCase(Locale.ROOT);
+        if (e.reason() == RefusedException.Reason.TOO_MANY_REQUESTS) {
+            return ResponseEntity.status(HttpStatus.TOO_MANY_REQUESTS)
+                    .header(HttpHeaders.RETRY_AFTER, "1")
+                    .body(ErrorResponse.of(e.getMessage(), "rate_limit_error", null, code));
+        }
         if (e.reason() == RefusedException.Reason.OVERLOADED) {
             return ResponseEntity.status(HttpStatus.SERVICE_UNAVAILABLE)
                     .header(HttpHeaders.RETRY_AFTER, "1")

@@ -18,6 +18,7 @@ import io.kvbm.sample.model.ModelConfig;
 import io.kvbm.sample.model.ModelFiles;
 import io.kvbm.sample.model.TextTokenizer;
 import io.kvbm.storage.HostAllocator;
+import io.kvbm.storage.HostStorage;
 
 /** The shipped model over a cache of chosen size. */
 final class EngineFixture implements AutoCloseable {
@@ -31,7 +32,11 @@ final class EngineFixture implements AutoCloseable {
 
     final KvBlockManager manager;
     final CompletionEngine engine;
-    private final Decoder decoder;
+
+    /** The memory of the cache. */
+    final List<HostStorage> memory = new ArrayList<>();
+
+    final Decoder decoder;
     private final TextTokenizer tokenizer;
 
     EngineFixture(int blocks) {
@@ -41,11 +46,18 @@ final class EngineFixture implements AutoCloseable {
                 .runtime(KvManagerRuntimeConfig.builder().workerId(7).build())
                 .model(KvManagerModelConfig.of(model.identity(PAGE)))
                 .leakDetection(LeakDetection.FULL)
-                .hostLayout(KvManagerLayoutConfig.builder().numBlocks(blocks).allocator(HostAllocator.create()).build())
+                .hostLayout(KvManagerLayoutConfig.builder().numBlocks(blocks).allocator(this::remembered).build())
                 .build());
         this.decoder = new Decoder(files, model);
         this.tokenizer = new TextTokenizer(files);
-        this.engine = new CompletionEngine(manager, decoder, tokenizer, Duration.ofSeconds(60), 2);
+        this.engine = new CompletionEngine(manager, decoder, tokenizer,
+                new EngineLimits(Duration.ofSeconds(60), 2, 1024, 1 << 18));
+    }
+
+    private HostStorage remembered(long size) {
+        HostStorage storage = HostAllocator.create().allocate(size);
+        memory.add(storage);
+        return storage;
     }
 
     /** The answer that a cache nobody else uses gives, so computed in full. */

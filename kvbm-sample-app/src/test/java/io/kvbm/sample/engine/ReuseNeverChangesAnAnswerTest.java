@@ -106,10 +106,7 @@ class ReuseNeverChangesAnAnswerTest {
         try (EngineFixture fixture = new EngineFixture(64)) {
             String prompt = EngineFixture.text(random, 80);
             String healthy = fixture.engine.complete(prompt, ANSWER, List.of(), "shared").text();
-            var memory = fixture.manager.host().orElseThrow().blocks().memory();
-            for (int block = 0; block < 64; block++) {
-                memory.block(block).fill((byte) 0x3f);
-            }
+            fixture.memory.forEach(storage -> storage.fill((byte) 0x3f, 0, storage.size()));
             Completion damaged = fixture.engine.complete(prompt, ANSWER, List.of(), "shared");
 
             assertThat(damaged.cachedTokens()).isPositive();

@@ -104,7 +104,13 @@ class CompletionsOverHttpTest {
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
             {"prompt": ""}                                  | empty
             {}                                              | prompt is missing
-            {"prompt": 7, "max_tokens": []}                 | not a completion request
+            {"prompt": 7}                                   | not a completion request
+            {"prompt": true}                                | not a completion request
+            {"prompt": ["a"]}                               | not a completion request
+            {"prompt": "a", "max_tokens": []}               | not a completion request
+            {"prompt": "a", "max_tokens": 1.9}              | not a completion request
+            {"prompt": "a", "max_tokens": "5"}              | not a completion request
+            {"prompt": "a", "max_tokens": ""}               | not a completion request
             {"prompt": "a"                                  | not a completion request
             [1, 2]                                          | not a completion request
             {"prompt": "a", "max_tokens": 0}                | max_tokens is 0
@@ -134,6 +140,30 @@ class CompletionsOverHttpTest {
 
         assertThat(response.statusCode()).isEqualTo(400);
         assertThat(json.readTree(response.body()).at("/error/code").asString()).isEqualTo("context_length_exceeded");
+    }
+
+    @Test
+    void aPromptOfMoreCharactersThanAnyoneNeedsIsNotLookedAt() throws Exception {
+        HttpResponse<String> response = post("{\"prompt\": \"" + "<|".repeat(200_000) + "\"}");
+
+        assertThat(response.statusCode()).isEqualTo(400);
+        assertThat(json.readTree(response.body()).at("/error/message").asString()).contains("400000 characters");
+    }
+
+    @Test
+    void aPromptOfManyBeginningsOfSpecialTokensIsGivenUpWhenItIsTooLong() throws Exception {
+        HttpResponse<String> response = post("{\"prompt\": \"" + "<|".repeat(100_000) + "\"}");
+
+        assertThat(response.statusCode()).isEqualTo(400);
+        assertThat(json.readTree(response.body()).at("/error/code").asString()).isEqualTo("context_length_exceeded");
+    }
+
+    @Test
+    void aBodyThatIsTooLargeIsRefusedBeforeItIsReadWhole() throws Exception {
+        HttpResponse<String> response = post("{\"prompt\": \"" + "a".repeat(3 << 20) + "\"}");
+
+        assertThat(response.statusCode()).isEqualTo(413);
+        assertThat(json.readTree(response.body()).at("/error/code").asString()).isEqualTo("request_too_large");
     }
 
     @Test

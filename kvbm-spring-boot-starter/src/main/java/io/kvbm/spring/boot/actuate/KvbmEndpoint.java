@@ -9,11 +9,10 @@ import org.springframework.boot.actuate.endpoint.annotation.ReadOperation;
 import io.kvbm.KvBlockManager;
 import io.kvbm.KvManagerModelConfig;
 import io.kvbm.ManagerStats;
-import io.kvbm.layout.BlockLayout;
+import io.kvbm.block.BlockSet;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.pool.PoolStats;
-import io.kvbm.storage.BlockMemory;
-import io.kvbm.storage.HostStorage;
+import io.kvbm.storage.MemoryRange;
 
 /** The block manager at this moment: sizes and counters, never content, tokens, or whether a prompt is cached. */
 @Endpoint(id = "kvbm", defaultAccess = Access.READ_ONLY)
@@ -80,9 +79,9 @@ public final class KvbmEndpoint {
 
         static LevelDescriptor of(BlockPool pool) {
             PoolStats stats = pool.stats();
-            BlockMemory memory = pool.blocks().memory();
-            return new LevelDescriptor(pool.blocks().level().tier(), memory.layout().bytesPerBlock(),
-                    MemoryDescriptor.of(memory), rate(stats.matchBlocksReturned(), stats.matchHashesRequested()),
+            BlockSet blocks = pool.blocks();
+            return new LevelDescriptor(blocks.level().tier(), blocks.layout().bytesPerBlock(),
+                    MemoryDescriptor.of(blocks), rate(stats.matchBlocksReturned(), stats.matchHashesRequested()),
                     stats);
         }
     }
@@ -98,18 +97,11 @@ public final class KvbmEndpoint {
      */
     public record MemoryDescriptor(long bytes, long reservedBytes, String layout, boolean shared, String pages) {
 
-        static MemoryDescriptor of(BlockMemory memory) {
-            BlockLayout layout = memory.layout();
-            long bytes = memory.storages().stream().mapToLong(storage -> storage.size()).sum();
-            List<HostStorage> host = memory.storages()
-                    .stream()
-                    .filter(HostStorage.class::isInstance)
-                    .map(HostStorage.class::cast)
-                    .toList();
-            return new MemoryDescriptor(bytes, host.stream().mapToLong(HostStorage::reservedBytes).sum(),
-                    layout.type().name(),
-                    !host.isEmpty() && host.stream().allMatch(storage -> storage.fileDescriptor().isPresent()),
-                    host.isEmpty() ? "NONE" : host.getFirst().hugePages().name());
+        static MemoryDescriptor of(BlockSet blocks) {
+            List<MemoryRange> ranges = blocks.ranges();
+            return new MemoryDescriptor(ranges.stream().mapToLong(MemoryRange::size).sum(),
+                    ranges.stream().mapToLong(MemoryRange::reservedBytes).sum(), blocks.layout().type().name(),
+                    ranges.stream().allMatch(MemoryRange::shared), ranges.getFirst().pages().name());
         }
     }
 

@@ -36,7 +36,7 @@ final class KvbmHealthIndicator extends AbstractHealthIndicator {
         if (ready.isCompletedExceptionally()) {
             builder.withDetail("memory", String.valueOf(ready.exceptionNow().getMessage()));
         }
-        if (manager.isDraining()) {
+        if (manager.isWithdrawn()) {
             builder.outOfService();
         } else if (anyUsable) {
             builder.up();

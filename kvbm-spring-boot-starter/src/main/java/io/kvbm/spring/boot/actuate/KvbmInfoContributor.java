@@ -26,7 +26,7 @@ final class KvbmInfoContributor implements InfoContributor {
         cache.put("pageSize", manager.model().pageSize());
         for (BlockPool pool : manager.pools()) {
             cache.put(pool.blocks().level().tier(), Map.of("blocks", pool.totalBlocks(), "blockBytes",
-                    pool.blocks().memory().layout().bytesPerBlock()));
+                    pool.blocks().layout().bytesPerBlock()));
         }
         builder.withDetail("kvbm", cache);
     }

@@ -68,6 +68,13 @@ public final class KvbmAutoConfiguration {
         return new KvbmLifecycle(manager, drainTimeout(properties.shutdown().drainTimeout()));
     }
 
+    @Bean
+    @ConditionalOnMissingBean
+    @ConditionalOnSingleCandidate(KvBlockManager.class)
+    KvbmWithdrawal kvbmWithdrawal(KvBlockManager manager) {
+        return new KvbmWithdrawal(manager);
+    }
+
     private static KvManagerLayoutConfig hostLayout(KvbmProperties.Host host, KvManagerModelConfig model,
             HostAllocator allocator) {
         if (host.alignment() < 1 || Integer.bitCount(host.alignment()) != 1) {

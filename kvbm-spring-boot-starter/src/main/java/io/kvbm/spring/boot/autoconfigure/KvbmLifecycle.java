@@ -12,6 +12,7 @@ import org.springframework.context.SmartLifecycle;
 import io.kvbm.KvBlockManager;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.pool.BlockPool;
+import io.kvbm.storage.MemoryRange;
 
 /**
  * Closes the block manager after the web server has answered its last request: refuses new sequences, waits for open
@@ -35,6 +36,11 @@ final class KvbmLifecycle implements SmartLifecycle {
 
     @Override
     public void start() {
+        if (manager.isDraining()) {
+            throw new IllegalStateException("The block manager of worker "
+                    + Long.toUnsignedString(manager.workerId())
+                    + " is closed and does not start again; make a new application context");
+        }
         if (running.compareAndSet(false, true)) {
             log.info("KV cache of worker {}: {}", Long.toUnsignedString(manager.workerId()), describe());
             manager.ready().whenComplete((_, failure) -> tellRefused(failure));
@@ -107,7 +113,7 @@ final class KvbmLifecycle implements SmartLifecycle {
     private String describe() {
         StringBuilder text = new StringBuilder();
         for (BlockPool pool : manager.pools()) {
-            BlockLayout layout = pool.blocks().memory().layout();
+            BlockLayout layout = pool.blocks().layout();
             int storages = layout.storageCount();
             text.append(pool.totalBlocks())
                     .append(" blocks of ")
@@ -115,7 +121,7 @@ final class KvbmLifecycle implements SmartLifecycle {
                     .append(" tokens and ")
                     .append(layout.bytesPerBlock())
                     .append(storages == 1 ? " bytes in " : " bytes in " + storages + " x ")
-                    .append(pool.blocks().memory().storages().getFirst())
+                    .append(describe(pool.blocks().ranges().getFirst()))
                     .append(", ");
         }
         return text.append("identity ")
@@ -123,5 +129,10 @@ final class KvbmLifecycle implements SmartLifecycle {
                 .append(", fingerprint ")
                 .append(manager.fingerprint().toString(), 0, 16)
                 .toString();
+    }
+
+    private static String describe(MemoryRange range) {
+        return range.size() + " bytes of " + (range.shared() ? "shared" : "private") + " memory, huge pages "
+                + range.pages();
     }
 }

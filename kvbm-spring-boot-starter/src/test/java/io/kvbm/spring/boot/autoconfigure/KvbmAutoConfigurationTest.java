@@ -17,8 +17,8 @@ import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.LeakDetection;
 import io.kvbm.pool.ReusePolicy;
 import io.kvbm.spring.boot.SmallCache;
-import io.kvbm.storage.HostStorage;
 import io.kvbm.storage.HugePages;
+import io.kvbm.storage.StorageType;
 import io.kvbm.token.HeadOrder;
 import io.kvbm.token.IdentityKind;
 import io.kvbm.token.ModelIdentity;
@@ -77,15 +77,15 @@ class KvbmAutoConfigurationTest {
                     assertThat(config.checkTransferAddresses()).isTrue();
                     KvBlockManager manager = context.getBean(KvBlockManager.class);
                     assertThat(manager.host().orElseThrow().identity()).isEqualTo(IdentityKind.XXH3);
-                    BlockLayout layout = manager.host().orElseThrow().blocks().memory().layout();
+                    BlockLayout layout = manager.host().orElseThrow().blocks().layout();
                     assertThat(layout.type()).isEqualTo(LayoutType.LAYER_SEPARATE_OUTER_FIRST);
                     assertThat(layout.config().alignment()).isEqualTo(4096);
-                    assertThat(manager.host().orElseThrow().blocks().memory().storages())
+                    assertThat(manager.host().orElseThrow().blocks().ranges())
                             .hasSize(2)
-                            .allSatisfy(storage -> {
-                                assertThat(storage).isInstanceOf(HostStorage.class);
-                                assertThat(((HostStorage) storage).fileDescriptor()).isEmpty();
-                                assertThat(((HostStorage) storage).hugePages()).isEqualTo(HugePages.NONE);
+                            .allSatisfy(range -> {
+                                assertThat(range.type()).isEqualTo(new StorageType.System());
+                                assertThat(range.shared()).isFalse();
+                                assertThat(range.pages()).isEqualTo(HugePages.NONE);
                             });
                 });
     }

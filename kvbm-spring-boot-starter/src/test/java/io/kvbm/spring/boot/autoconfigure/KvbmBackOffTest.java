@@ -22,7 +22,6 @@ import io.kvbm.KvManagerModelConfig;
 import io.kvbm.KvManagerRuntimeConfig;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.storage.HostAllocator;
-import io.kvbm.storage.HostStorage;
 import io.kvbm.token.ModelIdentity;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -93,9 +92,9 @@ class KvbmBackOffTest {
         HostAllocator own = HostAllocator.builder().shared(false).build();
         runner.withPropertyValues(SmallCache.properties()).withBean(HostAllocator.class, () -> own).run(context -> {
             assertThat(context).getBean(HostAllocator.class).isSameAs(own);
-            assertThat(context.getBean(KvBlockManager.class).host().orElseThrow().blocks().memory().storages())
+            assertThat(context.getBean(KvBlockManager.class).host().orElseThrow().blocks().ranges())
                     .singleElement()
-                    .satisfies(storage -> assertThat(((HostStorage) storage).fileDescriptor()).isEmpty());
+                    .satisfies(range -> assertThat(range.shared()).isFalse());
         });
     }
 

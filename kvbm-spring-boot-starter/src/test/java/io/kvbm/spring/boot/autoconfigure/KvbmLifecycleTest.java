@@ -1,5 +1,6 @@
 package io.kvbm.spring.boot.autoconfigure;
 
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -13,14 +14,16 @@ import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 import org.springframework.boot.test.system.CapturedOutput;
 import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.boot.web.server.context.WebServerApplicationContext;
+import org.springframework.context.SmartLifecycle;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.KvSequence;
+import io.kvbm.block.BlockList;
+import io.kvbm.block.MutableBlock;
 import io.kvbm.error.ClosedException;
 import io.kvbm.spring.boot.RefusedMemory;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.storage.HostAllocator;
-import io.kvbm.storage.Storage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -54,6 +57,7 @@ class KvbmLifecycleTest {
     @Test
     void stoppingWaitsForAnOpenSequenceAndThenCloses() throws Exception {
         try (KvBlockManager manager = manager()) {
+            MemorySegment memory = memory(manager);
             KvbmLifecycle lifecycle = started(manager, Duration.ofSeconds(30));
             KvSequence sequence = manager.open(PROMPT, "");
             CountDownLatch stopped = new CountDownLatch(1);
@@ -61,10 +65,10 @@ class KvbmLifecycleTest {
             Awaitility.await().until(manager::isDraining);
             assertThatThrownBy(() -> manager.open(PROMPT, "")).isInstanceOf(ClosedException.class);
             assertThat(stopped.await(50, TimeUnit.MILLISECONDS)).isFalse();
-            assertThat(closed(manager)).isFalse();
+            assertThat(closed(memory)).isFalse();
             sequence.close();
             assertThat(stopped.await(10, TimeUnit.SECONDS)).isTrue();
-            assertThat(closed(manager)).isTrue();
+            assertThat(closed(memory)).isTrue();
             assertThat(lifecycle.isRunning()).isFalse();
         }
     }
@@ -72,6 +76,7 @@ class KvbmLifecycleTest {
     @Test
     void whenTheTimeRunsOutItClosesAllTheSameAndSaysSoOnce(CapturedOutput output) {
         try (KvBlockManager manager = manager()) {
+            MemorySegment memory = memory(manager);
             KvbmLifecycle lifecycle = started(manager, Duration.ofMillis(20));
             KvSequence sequence = manager.open(PROMPT, "");
             lifecycle.stop();
@@ -79,22 +84,23 @@ class KvbmLifecycleTest {
                     .asString()
                     .contains("Sequences open after PT0.02S: 1, handles and pins: 2;");
             // what is open stays readable
-            assertThat(closed(manager)).isFalse();
+            assertThat(closed(memory)).isFalse();
             sequence.close();
-            assertThat(closed(manager)).isTrue();
+            assertThat(closed(memory)).isTrue();
         }
     }
 
     @Test
     void anInterruptedStopCloses() {
         try (KvBlockManager manager = manager()) {
+            MemorySegment memory = memory(manager);
             KvbmLifecycle lifecycle = started(manager, Duration.ofSeconds(30));
             KvSequence sequence = manager.open(PROMPT, "");
             Thread.currentThread().interrupt();
             lifecycle.stop();
             assertThat(Thread.interrupted()).isTrue();
             sequence.close();
-            assertThat(closed(manager)).isTrue();
+            assertThat(closed(memory)).isTrue();
         }
     }
 
@@ -102,29 +108,52 @@ class KvbmLifecycleTest {
     void stoppingTwiceAndDestroyingTheBeanIsTheSameAsStopping(CapturedOutput output) {
         runner.run(context -> {
             KvBlockManager manager = context.getBean(KvBlockManager.class);
+            MemorySegment memory = memory(manager);
             KvbmLifecycle lifecycle = context.getBean(KvbmLifecycle.class);
             lifecycle.stop();
             lifecycle.stop();
             context.close();
             manager.close();
-            assertThat(closed(manager)).isTrue();
+            assertThat(closed(memory)).isTrue();
         });
         assertThat(output).doesNotContain("WARN").doesNotContain("ERROR");
     }
 
     @Test
-    void closingTheContextFreesTheMemory() {
-        KvBlockManager[] manager = new KvBlockManager[1];
+    void healthIsOutOfServiceBeforeTheWebServerStopsAndSequencesStillOpen() {
         runner.run(context -> {
-            manager[0] = context.getBean(KvBlockManager.class);
-            assertThat(closed(manager[0])).isFalse();
+            KvBlockManager manager = context.getBean(KvBlockManager.class);
+            KvbmWithdrawal withdrawal = context.getBean(KvbmWithdrawal.class);
+            assertThat(withdrawal.getPhase()).isGreaterThan(SmartLifecycle.DEFAULT_PHASE - 1024);
+            assertThat(manager.isWithdrawn()).isFalse();
+            withdrawal.stop();
+            assertThat(manager.isWithdrawn()).isTrue();
+            manager.open(PROMPT, "").close();
         });
-        assertThat(closed(manager[0])).isTrue();
+    }
+
+    @Test
+    void whatWasStoppedRefusesToStartAgain() {
+        runner.run(context -> {
+            KvbmLifecycle lifecycle = context.getBean(KvbmLifecycle.class);
+            lifecycle.stop();
+            assertThatThrownBy(lifecycle::start).hasMessageContaining("does not start again");
+        });
+    }
+
+    @Test
+    void closingTheContextFreesTheMemory() {
+        MemorySegment[] memory = new MemorySegment[1];
+        runner.run(context -> {
+            memory[0] = memory(context.getBean(KvBlockManager.class));
+            assertThat(closed(memory[0])).isFalse();
+        });
+        assertThat(closed(memory[0])).isTrue();
     }
 
     @Test
     void aContextThatFailsToStartFreesTheMemory() {
-        KvBlockManager[] manager = new KvBlockManager[1];
+        MemorySegment[] memory = new MemorySegment[1];
         runner.withBean("late", Object.class, () -> {
             throw new IllegalStateException("late");
         }, definition -> definition.setDependsOn("kvBlockManager"))
@@ -133,13 +162,13 @@ class KvbmLifecycleTest {
                             @Override
                             public Object postProcessAfterInitialization(Object bean, String name) {
                                 if (bean instanceof KvBlockManager made) {
-                                    manager[0] = made;
+                                    memory[0] = memory(made);
                                 }
                                 return bean;
                             }
                         }))
                 .run(context -> assertThat(context).hasFailed());
-        assertThat(closed(manager[0])).isTrue();
+        assertThat(closed(memory[0])).isTrue();
     }
 
     @Test
@@ -149,7 +178,7 @@ class KvbmLifecycleTest {
                         .singleElement()
                         .asString()
                         .contains("INFO",
-                                "KV cache of worker 7: 64 blocks of 4 tokens and 512 bytes in 2 x HostStorage[",
+                                "KV cache of worker 7: 64 blocks of 4 tokens and 512 bytes in 2 x ",
                                 "identity SHA256"));
     }
 
@@ -175,9 +204,14 @@ class KvbmLifecycleTest {
         return new KvBlockManager(SmallCache.config(HostAllocator.create()));
     }
 
+    private static MemorySegment memory(KvBlockManager manager) {
+        try (BlockList<MutableBlock> one = manager.host().orElseThrow().allocateBlocks(1)) {
+            return one.getFirst().segment(0, 0);
+        }
+    }
+
     /** A segment of a closed storage is not alive any more. */
-    private static boolean closed(KvBlockManager manager) {
-        Storage storage = manager.host().orElseThrow().blocks().memory().storages().getFirst();
-        return !storage.segment().scope().isAlive();
+    private static boolean closed(MemorySegment memory) {
+        return !memory.scope().isAlive();
     }
 }
