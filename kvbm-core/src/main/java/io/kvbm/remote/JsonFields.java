@@ -113,9 +113,19 @@ final class JsonFields {
             if (length == bytes.length) {
                 bytes = Arrays.copyOf(bytes, length * 2);
             }
-            bytes[length++] = (byte) smallNumber(255);
+            bytes[length++] = octet();
         }
         return Arrays.copyOf(bytes, length);
+    }
+
+    /** Reads a number from 0 to 255 without an object for its digits, of which a text has a million. */
+    private byte octet() {
+        expect(JsonToken.VALUE_NUMBER_INT);
+        boolean negative = json.getStringCharacters()[json.getStringOffset()] == '-';
+        if (negative || json.getStringLength() > 3 || json.getIntValue() > 255) {
+            throw malformed("it has " + json.getString() + ", where 0 to 255 is expected");
+        }
+        return (byte) json.getIntValue();
     }
 
     boolean isString() {

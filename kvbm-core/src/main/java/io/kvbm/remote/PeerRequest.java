@@ -2,7 +2,13 @@ package io.kvbm.remote;
 
 import java.time.Duration;
 
-/** What one worker asks of another. Numbers of workers, epochs, leases and loans are unsigned. */
+import io.kvbm.error.RemoteException;
+
+/**
+ * What one worker asks of another. Numbers of workers, epochs, leases and loans are unsigned. A request that names
+ * something impossible cannot be made: it is refused with a {@link RemoteException}, {@code MALFORMED}, or {@code LIMIT}
+ * where it names too much, see {@link ControlCodec}.
+ */
 public sealed interface PeerRequest {
 
     /** The worker that asks. */
@@ -29,7 +35,13 @@ public sealed interface PeerRequest {
      * @param epoch of which start of the worker events are wanted
      * @param from the number of the first event that is wanted
      */
-    record Events(long asker, long epoch, long from) implements PeerRequest {}
+    record Events(long asker, long epoch, long from) implements PeerRequest {
+
+        /** Refuses an event below 0. */
+        public Events {
+            ControlRanges.requireFromZero("The number of the first event that is wanted", from);
+        }
+    }
 
     /**
      * Hold these blocks for me while I read them. Answered with {@link PeerAnswer.Leased}.
@@ -44,7 +56,17 @@ public sealed interface PeerRequest {
     @SuppressWarnings("ArrayRecordComponent") // a message, which is made once and read once
     record Lease(long asker, long epoch, int blockSet, int[] slots, long[] generations, Duration time)
             implements
-                PeerRequest {}
+                PeerRequest {
+
+        /** Refuses numbers below 0, other than one generation for each slot, and no time. */
+        public Lease {
+            ControlRanges.requireFromZero("The block set", blockSet);
+            ControlRanges.requireSlots("slots", slots);
+            ControlRanges.requireSameNumber("slots", slots.length, "generations", generations.length);
+            ControlRanges.requireGenerations(generations);
+            ControlRanges.requireTime(time);
+        }
+    }
 
     /**
      * I neither read nor write any more what this lease holds. Answered with {@link PeerAnswer.Done}, also where the
@@ -72,13 +94,34 @@ public sealed interface PeerRequest {
      */
     @SuppressWarnings("ArrayRecordComponent") // a message, which is made once and read once
     record Pull(long asker, long askerEpoch, long epoch, int sourceSet, int[] sources, long[] loans, int targetSet,
-            int[] targets, String notification) implements PeerRequest {}
+            int[] targets, String notification) implements PeerRequest {
+
+        /** Refuses numbers below 0, and other than one loan and one target for each source. */
+        public Pull {
+            ControlRanges.requireFromZero("The block set of the sources", sourceSet);
+            ControlRanges.requireFromZero("The block set of the targets", targetSet);
+            ControlRanges.requireSlots("sources", sources);
+            ControlRanges.requireSameNumber("sources", sources.length, "loans", loans.length);
+            ControlRanges.requireSameNumber("sources", sources.length, "targets", targets.length);
+            ControlRanges.requireSlots("targets", targets);
+            ControlRanges.requireNotification(notification);
+        }
+    }
 
     /**
      * Tell your application. Answered with {@link PeerAnswer.Done}.
      *
      * @param asker the worker that asks
-     * @param notification what to tell
+     * @param notification what to tell; not empty
      */
-    record Notify(long asker, String notification) implements PeerRequest {}
+    record Notify(long asker, String notification) implements PeerRequest {
+
+        /** Refuses a notification of nothing. */
+        public Notify {
+            if (notification.isEmpty()) {
+                throw Refusal.malformed("The notification is empty; send none to tell nothing");
+            }
+            ControlRanges.requireNotification(notification);
+        }
+    }
 }

@@ -40,7 +40,7 @@ final class ReferenceLayoutJson {
             DType.U16, DType.U32, DType.U64, DType.I8, DType.I16, DType.I32, DType.I64);
 
     /** Kinds of memory that the reference can name, but lets no block lie in. */
-    private static final Set<String> ELSEWHERE = Set.of("Block", "Object", "File");
+    private static final Set<String> ELSEWHERE = Set.of("Block", "Object", "File", "Unknown");
 
     private final JsonFields json;
     private final int blockSet;
@@ -222,6 +222,9 @@ final class ReferenceLayoutJson {
         }
         if (!DTYPES.contains(config.dtype())) {
             throw unsupported(blockSet, "has elements of type " + config.dtype());
+        }
+        if (!ExportedLevel.isHost(type) && !(type instanceof StorageType.Device)) {
+            throw unsupported(blockSet, "lies in memory of kind " + type);
         }
         if (level.level() != levelOf(type)) {
             throw unsupported(blockSet, "is of level " + level.level() + " in memory of kind " + type);

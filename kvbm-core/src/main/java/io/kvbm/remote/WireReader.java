@@ -37,7 +37,10 @@ final class WireReader {
 
     /** An unsigned 32-bit number that an {@code int} holds. */
     int count() {
-        int value = need(Integer.BYTES).getInt();
+        return requireCount(need(Integer.BYTES).getInt());
+    }
+
+    private int requireCount(int value) {
         if (value < 0) {
             throw Refusal.malformed(what + " has the number " + Integer.toUnsignedString(value) + ", over the limit of "
                     + Integer.MAX_VALUE);
@@ -47,6 +50,33 @@ final class WireReader {
 
     long u64() {
         return need(Long.BYTES).getLong();
+    }
+
+    /** So many unsigned 32-bit numbers, each of which an {@code int} holds. */
+    int[] counts(int number) {
+        int[] values = u32s(number);
+        for (int value : values) {
+            requireCount(value);
+        }
+        return values;
+    }
+
+    /** So many unsigned 32-bit numbers. */
+    int[] u32s(int number) {
+        need((long) number * Integer.BYTES);
+        int[] values = new int[number];
+        bytes.asIntBuffer().get(values);
+        bytes.position(bytes.position() + number * Integer.BYTES);
+        return values;
+    }
+
+    /** So many unsigned 64-bit numbers. */
+    long[] u64s(int number) {
+        need((long) number * Long.BYTES);
+        long[] values = new long[number];
+        bytes.asLongBuffer().get(values);
+        bytes.position(bytes.position() + number * Long.BYTES);
+        return values;
     }
 
     byte[] bytes(int length) {
@@ -79,7 +109,7 @@ final class WireReader {
         }
     }
 
-    private ByteBuffer need(int length) {
+    private ByteBuffer need(long length) {
         if (length > bytes.remaining()) {
             throw Refusal.malformed(
                     what + " ends after " + bytes.remaining() + " bytes, where " + length + " are expected");

@@ -27,6 +27,18 @@ final class WireWriter {
         room(Long.BYTES).putLong(value);
     }
 
+    /** Numbers of 32 bits, without their number. */
+    void u32s(int[] values) {
+        room(values.length * Integer.BYTES).asIntBuffer().put(values);
+        bytes.position(bytes.position() + values.length * Integer.BYTES);
+    }
+
+    /** Numbers of 64 bits, without their number. */
+    void u64s(long[] values) {
+        room(values.length * Long.BYTES).asLongBuffer().put(values);
+        bytes.position(bytes.position() + values.length * Long.BYTES);
+    }
+
     void bytes(byte[] value) {
         room(value.length).put(value);
     }

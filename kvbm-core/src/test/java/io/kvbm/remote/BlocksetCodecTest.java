@@ -107,7 +107,7 @@ class BlocksetCodecTest {
                 .isEqualTo(HexFormat.of().formatHex(golden()));
         assertThat(BlocksetCodec.decode(golden())).isEqualTo(Exports.golden());
         assertThat(BlocksetCodec.digest(golden()))
-                .isEqualTo("");
+                .isEqualTo("fa7661fa0e5ba0c8c7cccb465430f6fb18540604da9c4f5f1cb9722849306a57");
     }
 
     @Test

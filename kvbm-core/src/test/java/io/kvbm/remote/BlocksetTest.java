@@ -42,9 +42,12 @@ class BlocksetTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0,0", "0,-1", "-1,2", "-16,17", "16,9223372036854775807,-1", "0,100,100", "0,100,-1"})
-    void memoryOfImpossibleNumbersIsRefused(long address, long size, Long baseOffset) {
-        malformed("", () -> new ExportedMemory(PINNED, address, size, baseOffset == null ? 0 : baseOffset));
+    @CsvSource({"0,0,0,at least 1", "0,-1,0,at least 1", "-1,2,0,last address", "-16,17,0,last address",
+        "-9223372036854775806,9223372036854775807,0,last address", "16,9223372036854775807,-1,outside",
+        "0,100,100,outside",
+        "0,100,-1,outside"})
+    void memoryOfImpossibleNumbersIsRefused(long address, long size, long baseOffset, String why) {
+        malformed(why, () -> new ExportedMemory(PINNED, address, size, baseOffset));
     }
 
     @Test

@@ -53,8 +53,35 @@ final class Hostile {
         return blockset.isPresent();
     }
 
+    /**
+     * Reads the bytes as a control message, of whichever direction: whatever they are, the answer is a message of which
+     * they are the only form, but for the version of their writer and what is not shown of a reason, or an error that
+     * says what is wrong with them.
+     *
+     * @return whether they were read
+     */
+    static boolean readControl(byte[] bytes) {
+        Optional<PeerRequest> request = refusedOrRead(bytes, ControlCodec::decodeRequest, COMPACT);
+        request.ifPresent(value -> assertThat(ControlCodec.encode(value)).isEqualTo(ofVersion1(bytes)));
+        Optional<PeerAnswer> answer = refusedOrRead(bytes, ControlCodec::decodeAnswer, COMPACT);
+        answer.ifPresent(value -> {
+            byte[] written = ControlCodec.encode(value);
+            if (value instanceof PeerAnswer.Refused) {
+                assertThat(ControlCodec.decodeAnswer(written)).isEqualTo(value);
+            } else {
+                assertThat(written).isEqualTo(ofVersion1(bytes));
+            }
+        });
+        assertThat(request.isPresent() && answer.isPresent()).as("both a request and an answer").isFalse();
+        return request.isPresent() || answer.isPresent();
+    }
+
+    private static byte[] ofVersion1(byte[] message) {
+        return ByteBuffer.wrap(message.clone()).putShort(8, (short) 1).array();
+    }
+
     /** Requires that the memory it takes to read the bytes is bounded by their number. */
-    static void requireFrugal(byte[] bytes, Function<byte[], Blockset> reader, int perByte) {
+    static void requireFrugal(byte[] bytes, Function<byte[], ?> reader, int perByte) {
         long allowed = ALLOWANCE + (long) bytes.length * perByte;
         long before = THREADS.getCurrentThreadAllocatedBytes();
         try {
@@ -66,7 +93,7 @@ final class Hostile {
         assertThat(allocated).as("bytes allocated for %s bytes of input", bytes.length).isLessThanOrEqualTo(allowed);
     }
 
-    private static Optional<Blockset> refusedOrRead(byte[] bytes, Function<byte[], Blockset> reader, Set<Kind> kinds) {
+    private static <T> Optional<T> refusedOrRead(byte[] bytes, Function<byte[], T> reader, Set<Kind> kinds) {
         try {
             return Optional.of(reader.apply(bytes));
         } catch (RemoteException e) {

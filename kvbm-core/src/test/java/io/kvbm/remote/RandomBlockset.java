@@ -44,7 +44,7 @@ final class RandomBlockset {
         RandomBlockset source = new RandomBlockset(random);
         List<ExportedLevel> levels = new ArrayList<>();
         for (int set : source.numbers()) {
-            levels.add(source.level(set, LayoutType.FULLY_CONTIGUOUS, 1, false));
+            levels.add(source.level(set, LayoutType.FULLY_CONTIGUOUS, 1, true));
         }
         return new Blockset(random.nextLong(), 0, null, levels, source.metadata());
     }
@@ -97,7 +97,7 @@ final class RandomBlockset {
                 .alignment(1 << random.nextInt(21))
                 .dtype(reference ? DType.valueOf(pick(REFERENCE_DTYPES)) : pick(DType.values()))
                 .build();
-        StorageType storage = switch (random.nextInt(6)) {
+        StorageType storage = switch (random.nextInt(reference ? 4 : 6)) {
             case 0, 1 -> new StorageType.System();
             case 2 -> new StorageType.Pinned();
             case 3 -> new StorageType.Device(random.nextInt(3));
