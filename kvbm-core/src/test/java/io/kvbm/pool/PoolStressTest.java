@@ -8,6 +8,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Timeout;
@@ -130,7 +131,9 @@ class PoolStressTest {
                 held.addAll(own);
                 long mine = ((long) number << 32 | round) * 31 + 7;
                 own.forEach(block -> write(block.segment(), mine));
-                Thread.onSpinWait();
+                if (random.nextInt(8) == 0) {
+                    LockSupport.parkNanos(1_000); // lets others register the same meanwhile
+                }
                 own.forEach(block -> assertPattern(block.segment(), mine));
                 if (random.nextInt(4) > 0) {
                     for (int i = 0; i < missing; i++) {
