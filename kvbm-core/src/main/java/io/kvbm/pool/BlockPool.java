@@ -425,41 +425,6 @@ public final class BlockPool extends PoolHandles {
         }
     }
 
-    /** The pool's counts at this moment. */
-    public PoolStats stats() {
-        lock.lock();
-        try {
-            return counters.stats(blocks().level(), ledger, line.size());
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** The number of blocks. */
-    public int totalBlocks() {
-        return ledger.size();
-    }
-
-    /** The number of blocks that can ever be allocated at once: fewer than all where the system refused memory. */
-    public int attainableBlocks() {
-        lock.lock();
-        try {
-            return ledger.attainable();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** The number of blocks that could be allocated now. */
-    public int availableBlocks() {
-        lock.lock();
-        try {
-            return ledger.available();
-        } finally {
-            lock.unlock();
-        }
-    }
-
     @Override
     void dropIdle() {
         events.removed(ledger.dropIdle(), 0);

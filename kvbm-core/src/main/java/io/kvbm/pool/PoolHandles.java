@@ -24,7 +24,8 @@ import io.kvbm.time.MonotonicClock;
 
 /**
  * The side of a pool that its handles and pins talk to: they share, pin and give back their holds, and ask what is
- * known of their block. Owns the lock, and frees the memory of a closed pool with the last hold.
+ * known of their block, or anybody of all blocks. Owns the lock, and frees the memory of a closed pool with the last
+ * hold.
  */
 abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable permits BlockPool {
 
@@ -330,6 +331,41 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         if (handle.isClosed()) {
             throw new ClosedException(
                     "The handle of block " + handle.id() + " is closed; keep it open as long as the block is used");
+        }
+    }
+
+    /** The pool's counts at this moment. */
+    public final PoolStats stats() {
+        lock.lock();
+        try {
+            return counters.stats(blocks.level(), ledger, line.size());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The number of blocks. */
+    public final int totalBlocks() {
+        return ledger.size();
+    }
+
+    /** The number of blocks that can ever be allocated at once: fewer than all where the system refused memory. */
+    public final int attainableBlocks() {
+        lock.lock();
+        try {
+            return ledger.attainable();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The number of blocks that could be allocated now. */
+    public final int availableBlocks() {
+        lock.lock();
+        try {
+            return ledger.available();
+        } finally {
+            lock.unlock();
         }
     }
 
