@@ -3,10 +3,12 @@ package io.kvbm.pool;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongSupplier;
 
 import org.jspecify.annotations.Nullable;
 
@@ -364,6 +366,30 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         lock.lock();
         try {
             return ledger.available();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Names the registered blocks of the slots {@code from} to below {@code to}, in order of slots, as they are at one
+     * moment. Nothing else happens in the pool meanwhile, so few thousand slots per call are enough.
+     *
+     * @param moment asked once at that moment, as for the number that the next event will have: what is named is then
+     *        what all events before that number have led to
+     * @return what {@code moment} said
+     */
+    public final long walkRegistered(int from, int to, LongSupplier moment, RegisteredSlots walk) {
+        Objects.checkFromToIndex(from, to, ledger.size());
+        lock.lock();
+        try {
+            requireOpen();
+            for (int slot = from; slot < to; slot++) {
+                if (ledger.slots.state(slot).registered()) {
+                    walk.onRegistered(slot, ledger.slots.generation(slot), ledger.slots.probe(slot));
+                }
+            }
+            return moment.getAsLong();
         } finally {
             lock.unlock();
         }
