@@ -109,11 +109,8 @@ public final class EventFrameCodec {
         }
         out.setCount(length, out.length() + CHECKSUM_BYTES);
         byte[] body = out.toBytes();
-        byte[] document = Arrays.copyOf(body, body.length + CHECKSUM_BYTES);
-        WireWriter end = new WireWriter();
-        end.count(checksum(body, body.length));
-        System.arraycopy(end.toBytes(), 0, document, body.length, CHECKSUM_BYTES);
-        return document;
+        out.count(checksum(body, body.length));
+        return out.toBytes();
     }
 
     private static void section(WireWriter out, int tag, Runnable content) {
@@ -243,7 +240,7 @@ public final class EventFrameCodec {
             case PAGE -> page = once(tag, page, new Page(section.u64(), section.u64(), section.u64()));
             case EVENTS -> events = once(tag, events, events(section));
             case PART -> part = once(tag, part, new Part(section.u64(), section.u64(), last(section.u8())));
-            case HELD -> held.add(held(section));
+            case HELD -> addHeld(section);
             default -> {
                 if ((tag & REQUIRED) != 0) {
                     throw new RemoteException(RemoteException.Kind.UNSUPPORTED_VERSION, "The page of events has a "
@@ -321,14 +318,17 @@ public final class EventFrameCodec {
         return new KvEvent.Removed(level, blocks);
     }
 
-    private static HeldBlocks held(WireReader in) {
+    private void addHeld(WireReader in) {
+        if (held.size() == LEVELS.size()) {
+            throw Refusal.tooMuch("The number of levels of a part", held.size() + 1L, LEVELS.size());
+        }
         CacheLevel level = level(in.u8());
         int count = count(in, "blocks of a part", EventFrame.MAX_PART_SLOTS, HELD_BYTES);
         HeldBlocks.Builder blocks = new HeldBlocks.Builder(level, count);
         for (int i = 0; i < count; i++) {
             blocks.onRegistered(in.count(), in.u64(), in.u64());
         }
-        return blocks.build();
+        held.add(blocks.build());
     }
 
     /** How many of something follow; refused where there cannot be so many, before room is made for them. */
