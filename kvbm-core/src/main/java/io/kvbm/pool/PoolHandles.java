@@ -8,7 +8,6 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.LongSupplier;
 
 import org.jspecify.annotations.Nullable;
 
@@ -373,13 +372,10 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
 
     /**
      * Names the registered blocks of the slots {@code from} to below {@code to}, in order of slots, as they are at one
-     * moment. Nothing else happens in the pool meanwhile, so few thousand slots per call are enough.
-     *
-     * @param moment asked once at that moment, as for the number that the next event will have: what is named is then
-     *        what all events before that number have led to
-     * @return what {@code moment} said
+     * moment: every event that was published before the call is reflected. Nothing else happens in the pool meanwhile, so
+     * a few thousand slots per call are enough.
      */
-    public final long walkRegistered(int from, int to, LongSupplier moment, RegisteredSlots walk) {
+    public final void walkRegistered(int from, int to, RegisteredSlots walk) {
         Objects.checkFromToIndex(from, to, ledger.size());
         lock.lock();
         try {
@@ -389,7 +385,6 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
                     walk.onRegistered(slot, ledger.slots.generation(slot), ledger.slots.probe(slot));
                 }
             }
-            return moment.getAsLong();
         } finally {
             lock.unlock();
         }
