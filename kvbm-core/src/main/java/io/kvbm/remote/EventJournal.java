@@ -1,5 +1,6 @@
 package io.kvbm.remote;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -47,6 +48,8 @@ public final class EventJournal implements AutoCloseable {
     private final List<BlockPool> pools;
     private final EventLog log;
     private final long slots;
+    private final int pageEvents;
+    private final int partSlots;
 
     private final ReentrantLock lock = new ReentrantLock();
     private final @Nullable KvEvent[] ring;
@@ -56,7 +59,8 @@ public final class EventJournal implements AutoCloseable {
 
     private EventLog.@Nullable Subscription subscription;
 
-    private EventJournal(long workerId, long epoch, List<BlockPool> pools, EventLog log, int capacity) {
+    private EventJournal(long workerId, long epoch, List<BlockPool> pools, EventLog log, int capacity,
+            int pageEvents, int partSlots) {
         if (capacity < 1 || Integer.bitCount(capacity) != 1) {
             throw new ConfigException(ConfigException.Kind.INVALID,
                     "The event journal keeps " + capacity + " events; give a power of two");
@@ -66,9 +70,16 @@ public final class EventJournal implements AutoCloseable {
         this.pools = List.copyOf(pools);
         this.log = log;
         this.slots = pools.stream().mapToLong(BlockPool::totalBlocks).sum();
+        this.pageEvents = pageEvents;
+        this.partSlots = partSlots;
         this.ring = new KvEvent[capacity];
         this.oldest = log.nextSequence();
         this.next = oldest;
+    }
+
+    /** {@link #open(long, long, List, EventLog, int)} with {@link #DEFAULT_CAPACITY} events. */
+    public static EventJournal open(long workerId, long epoch, List<BlockPool> pools, EventLog log) {
+        return open(workerId, epoch, pools, log, DEFAULT_CAPACITY);
     }
 
     /**
@@ -79,7 +90,13 @@ public final class EventJournal implements AutoCloseable {
      * @param capacity the number of events to keep, a power of two
      */
     public static EventJournal open(long workerId, long epoch, List<BlockPool> pools, EventLog log, int capacity) {
-        EventJournal journal = new EventJournal(workerId, epoch, pools, log, capacity);
+        return open(workerId, epoch, pools, log, capacity, EventFrame.MAX_EVENTS, EventFrame.MAX_PART_SLOTS);
+    }
+
+    /** A journal whose pages are smaller than they may be. */
+    static EventJournal open(long workerId, long epoch, List<BlockPool> pools, EventLog log, int capacity,
+            int pageEvents, int partSlots) {
+        EventJournal journal = new EventJournal(workerId, epoch, pools, log, capacity, pageEvents, partSlots);
         EventLog.Subscription subscription = log.subscribe("journal", journal.new Keeper());
         journal.lock.lock();
         try {
@@ -88,11 +105,6 @@ public final class EventJournal implements AutoCloseable {
             journal.lock.unlock();
         }
         return journal;
-    }
-
-    /** {@link #open(long, long, List, EventLog, int)} with {@link #DEFAULT_CAPACITY} events. */
-    public static EventJournal open(long workerId, long epoch, List<BlockPool> pools, EventLog log) {
-        return open(workerId, epoch, pools, log, DEFAULT_CAPACITY);
     }
 
     // ---------------------------------------------------------------------------------------------- answer
@@ -108,7 +120,7 @@ public final class EventJournal implements AutoCloseable {
      * @throws ClosedException where the journal or a pool is closed
      */
     public EventFrame page(long wantedEpoch, long from) {
-        requireOpen();
+        var _ = requireOpen();
         if (wantedEpoch != epoch) {
             return held(0);
         }
@@ -127,7 +139,7 @@ public final class EventJournal implements AutoCloseable {
                 return null;
             }
             int named = 0;
-            for (long sequence = from; sequence < next && events.size() < EventFrame.MAX_EVENTS; sequence++) {
+            for (long sequence = from; sequence < next && events.size() < pageEvents; sequence++) {
                 KvEvent event = Objects.requireNonNull(ring[index(sequence)]);
                 named += event.size();
                 if (named > EventFrame.MAX_EVENT_BLOCKS) {
@@ -144,7 +156,7 @@ public final class EventJournal implements AutoCloseable {
     /** What the slots from one on hold. */
     private EventFrame.Held held(long from) {
         long start = Math.min(from, slots);
-        long end = Math.min(start + EventFrame.MAX_PART_SLOTS, slots);
+        long end = Math.min(start + partSlots, slots);
         long sequence = log.nextSequence();
         List<HeldBlocks> levels = new ArrayList<>();
         long first = 0;
@@ -230,16 +242,23 @@ public final class EventJournal implements AutoCloseable {
 
     // ---------------------------------------------------------------------------------------------- close
 
-    private void requireOpen() {
+    private EventLog.Subscription requireOpen() {
         lock.lock();
         try {
-            if (subscription == null) {
+            EventLog.Subscription open = subscription;
+            if (open == null) {
                 throw new ClosedException("The event journal of worker " + Long.toUnsignedString(workerId)
                         + " is closed; ask the worker again when it is back");
             }
+            return open;
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Waits until the journal was given what was published before this call; false where the time ran out first. */
+    boolean awaitKept(Duration timeout) throws InterruptedException {
+        return requireOpen().awaitDelivered(timeout);
     }
 
     /** Keeps and answers nothing any more. */
