@@ -3,6 +3,7 @@ package io.kvbm.pool;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
@@ -29,7 +30,8 @@ import io.kvbm.time.MonotonicClock;
 
 /**
  * The side of a pool that its handles and pins talk to: they share, pin and give back their holds, and ask what is
- * known of their block. Owns the lock, and frees the memory of a closed pool with the last hold.
+ * known of their block, or anybody of all blocks. Owns the lock, and frees the memory of a closed pool with the last
+ * hold.
  */
 abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable permits BlockPool {
 
@@ -424,7 +426,7 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
     public final PoolStats stats() {
         lock.lock();
         try {
-            return counters.stats(blocks().level(), ledger, line.size());
+            return counters.stats(blocks.level(), ledger, line.size());
         } finally {
             lock.unlock();
         }
@@ -450,6 +452,26 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         lock.lock();
         try {
             return ledger.available();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Names the registered blocks of the slots {@code from} to below {@code to}, in order of slots, as they are at one
+     * moment: every event that was published before the call is reflected. Nothing else happens in the pool meanwhile, so
+     * a few thousand slots per call are enough.
+     */
+    public final void walkRegistered(int from, int to, RegisteredSlots walk) {
+        Objects.checkFromToIndex(from, to, ledger.size());
+        lock.lock();
+        try {
+            requireOpen();
+            for (int slot = from; slot < to; slot++) {
+                if (ledger.slots.state(slot).registered()) {
+                    walk.onRegistered(slot, ledger.slots.generation(slot), ledger.slots.probe(slot));
+                }
+            }
         } finally {
             lock.unlock();
         }

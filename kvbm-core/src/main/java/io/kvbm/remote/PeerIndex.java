@@ -298,13 +298,10 @@ public final class PeerIndex {
             resize(slots + levels.stream().mapToInt(IndexedLevel::slots).sum());
             IndexedPeer peer = new IndexedPeer(workerId, epoch, sets);
             peers.put(workerId, peer);
-            long stamp = lock.writeLock();
-            try {
+            exclusively(() -> {
                 sets.values().forEach(set -> held[set.number] = set);
-            } finally {
-                lock.unlockWrite(stamp);
-            }
-            propose(peer, true);
+                setProposed(peer, true);
+            });
             return peer;
         } finally {
             writers.unlock();
@@ -342,38 +339,19 @@ public final class PeerIndex {
 
     /** Has the common table room for so many slots, and not for many times as many. */
     private void resize(int wanted) {
+        if (holders.capacity() != HolderTable.capacity(wanted)) {
+            HolderTable resized = holders.resized(wanted);
+            exclusively(() -> holders = resized);
+        }
         slots = wanted;
-        if (holders.capacity() == HolderTable.capacity(wanted)) {
-            return;
-        }
-        HolderTable resized = holders.resized(wanted);
-        long stamp = lock.writeLock();
-        try {
-            holders = resized;
-        } finally {
-            lock.unlockWrite(stamp);
-        }
     }
 
     /** Whether lookups propose a worker; what it holds is followed all the same. */
     void propose(IndexedPeer peer, boolean value) {
-        writers.lock();
-        try {
-            if (peers.get(peer.workerId) != peer) {
-                return;
-            }
-            long stamp = lock.writeLock();
-            try {
-                set(peer, value);
-            } finally {
-                lock.unlockWrite(stamp);
-            }
-        } finally {
-            writers.unlock();
-        }
+        whileOpen(peer, () -> setProposed(peer, value));
     }
 
-    private void set(IndexedPeer peer, boolean value) {
+    private void setProposed(IndexedPeer peer, boolean value) {
         for (HeldSlots set : peer.levels()) {
             long bit = 1L << set.number;
             proposed[set.number >> 6] = value ? proposed[set.number >> 6] | bit : proposed[set.number >> 6] & ~bit;
@@ -382,23 +360,17 @@ public final class PeerIndex {
 
     /** Drops a worker; nothing of it is proposed from now on. Further calls do nothing. */
     void close(IndexedPeer peer) {
-        writers.lock();
-        try {
-            if (!peers.remove(peer.workerId, peer)) {
-                return;
-            }
-            long stamp = lock.writeLock();
-            try {
-                set(peer, false);
-            } finally {
-                lock.unlockWrite(stamp);
-            }
-        } finally {
-            writers.unlock();
+        boolean first = whileOpen(peer, () -> {
+            setProposed(peer, false);
+            peers.remove(peer.workerId);
+        });
+        if (!first) {
+            return;
         }
         for (HeldSlots set : peer.levels()) {
             for (int slot = 0; slot < set.slots(); slot += CHUNK) {
-                clearChunk(set, slot, Math.min(slot + CHUNK, set.slots()));
+                int from = slot;
+                locked(() -> empty(set, from));
             }
         }
         writers.lock();
@@ -418,23 +390,16 @@ public final class PeerIndex {
 
     /** Makes these changes, in order; nothing where the peer was closed before. The slots have to be there. */
     void apply(IndexedPeer peer, HeldSlots set, SlotChanges changes) {
-        for (int from = 0; from < changes.size(); from += CHUNK) {
-            writers.lock();
-            try {
-                if (peers.get(peer.workerId) != peer) {
-                    return;
+        for (int at = 0; at < changes.size(); at += CHUNK) {
+            int from = at;
+            int to = Math.min(from + CHUNK, changes.size());
+            boolean open = whileOpen(peer, () -> {
+                for (int i = from; i < to; i++) {
+                    change(set, changes.slot(i), changes.generation(i), changes.identity(i));
                 }
-                long stamp = lock.writeLock();
-                try {
-                    int to = Math.min(from + CHUNK, changes.size());
-                    for (int i = from; i < to; i++) {
-                        change(set, changes.slot(i), changes.generation(i), changes.identity(i));
-                    }
-                } finally {
-                    lock.unlockWrite(stamp);
-                }
-            } finally {
-                writers.unlock();
+            });
+            if (!open) {
+                return;
             }
         }
     }
@@ -446,7 +411,7 @@ public final class PeerIndex {
                 set.generation(slot, generation);
                 return;
             }
-            empty(set, slot);
+            drop(set, slot);
         }
         if (stored) {
             set.add(slot, generation, identity);
@@ -454,8 +419,27 @@ public final class PeerIndex {
         }
     }
 
+    /** Empties the slots of a block set; nothing where the peer was closed before. */
+    void clear(IndexedPeer peer, HeldSlots set) {
+        for (int slot = 0; slot < set.slots(); slot += CHUNK) {
+            int from = slot;
+            if (!whileOpen(peer, () -> empty(set, from))) {
+                return;
+            }
+        }
+    }
+
+    private void empty(HeldSlots set, int from) {
+        int to = Math.min(from + CHUNK, set.slots());
+        for (int slot = from; slot < to; slot++) {
+            if (set.isHeld(slot)) {
+                drop(set, slot);
+            }
+        }
+    }
+
     /** A holder may have two slots of one first word, and holds it until both are empty. */
-    private void empty(HeldSlots set, int slot) {
+    private void drop(HeldSlots set, int slot) {
         long identity = set.identity(slot);
         set.remove(slot);
         if (set.find(identity) == HeldSlots.NONE) {
@@ -463,36 +447,36 @@ public final class PeerIndex {
         }
     }
 
-    /** Empties the slots of a block set; nothing where the peer was closed before. */
-    void clear(IndexedPeer peer, HeldSlots set) {
-        for (int slot = 0; slot < set.slots(); slot += CHUNK) {
-            writers.lock();
-            try {
-                if (peers.get(peer.workerId) != peer) {
-                    return;
-                }
-                clearChunk(set, slot, Math.min(slot + CHUNK, set.slots()));
-            } finally {
-                writers.unlock();
+    /** Makes a short change, unless the peer was closed before; then false. */
+    private boolean whileOpen(IndexedPeer peer, Runnable change) {
+        writers.lock();
+        try {
+            boolean open = peers.get(peer.workerId) == peer;
+            if (open) {
+                exclusively(change);
             }
+            return open;
+        } finally {
+            writers.unlock();
         }
     }
 
-    private void clearChunk(HeldSlots set, int from, int to) {
+    private void locked(Runnable change) {
         writers.lock();
         try {
-            long stamp = lock.writeLock();
-            try {
-                for (int slot = from; slot < to; slot++) {
-                    if (set.isHeld(slot)) {
-                        empty(set, slot);
-                    }
-                }
-            } finally {
-                lock.unlockWrite(stamp);
-            }
+            exclusively(change);
         } finally {
             writers.unlock();
+        }
+    }
+
+    /** Makes a short change that lookups see as a whole; only where {@link #writers} is held. */
+    private void exclusively(Runnable change) {
+        long stamp = lock.writeLock();
+        try {
+            change.run();
+        } finally {
+            lock.unlockWrite(stamp);
         }
     }
 

@@ -7,6 +7,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
 
 import com.sun.management.ThreadMXBean;
@@ -289,6 +293,80 @@ class PeerIndexTest {
         assertThat(allocated).isZero();
     }
 
+    /** Version k of a holder has block i in slot (i + 5k) % 32, of generation k; every tenth version has none. */
+    @Test
+    void lookupBesideAWriterGivesWhatWasTrueAtOneMoment() throws Exception {
+        int blocks = 32;
+        int versions = RandomCase.cases(5_000);
+        IdentityChain chain = chain(0, blocks);
+        PeerIndex tested = new PeerIndex(2, 1 << 12, 4);
+        IndexedPeer peer = tested.open(1, EPOCH, host(blocks));
+        AtomicLong started = new AtomicLong();
+        AtomicLong done = new AtomicLong();
+        try (ExecutorService threads = Executors.newThreadPerTaskExecutor(Thread.ofPlatform().factory())) {
+            List<Future<Long>> lookups = IntStream.range(0, 2)
+                    .mapToObj(_ -> threads.submit(() -> lookups(tested, chain, started, done, versions)))
+                    .toList();
+            Future<?> churn = threads.submit(() -> joinAndLeave(tested, done, versions));
+            for (int version = 1; version <= versions; version++) {
+                SlotChanges changes = new SlotChanges();
+                IntStream.range(0, blocks).forEach(changes::removed);
+                for (int i = 0; i < blocks && version % 10 != 0; i++) {
+                    changes.stored((i + 5 * version) % blocks, version, chain.probe(i));
+                }
+                started.set(version);
+                tested.apply(peer, host(peer), changes);
+                done.set(version);
+            }
+            churn.get();
+            for (Future<Long> found : lookups) {
+                assertThat(found.get()).isPositive();
+            }
+        }
+    }
+
+    /** The other holder comes and goes, so that the common table is made anew, and has none of the blocks. */
+    private static void joinAndLeave(PeerIndex tested, AtomicLong done, int versions) {
+        Random random = new Random(1);
+        while (done.get() < versions) {
+            IndexedPeer other = tested.open(2, EPOCH, host(1 + random.nextInt(2000)));
+            SlotChanges changes = new SlotChanges();
+            IntStream.range(0, host(other).slots()).forEach(slot -> changes.stored(slot, 0, random.nextLong()));
+            tested.apply(other, host(other), changes);
+            tested.close(other);
+        }
+    }
+
+    private static long lookups(PeerIndex tested, IdentityChain chain, AtomicLong started, AtomicLong done,
+            int versions) {
+        PeerRun run = new PeerRun(chain.size());
+        PeerCandidates candidates = new PeerCandidates(4);
+        long found = 0;
+        while (done.get() < versions) {
+            long earliest = done.get();
+            tested.prefix(chain, 0, chain.size(), run);
+            tested.candidates(chain, 7, candidates);
+            long latest = started.get();
+            if (run.length() == 0) {
+                assertThat(latest - latest % 10).isGreaterThanOrEqualTo(earliest);
+            } else {
+                assertThat(run.length()).isEqualTo(chain.size());
+                long version = run.generation(0);
+                assertThat(version).isBetween(earliest, latest);
+                for (int i = 0; i < run.length(); i++) {
+                    assertThat(run.generation(i)).isEqualTo(version);
+                    assertThat(run.slot(i)).isEqualTo((int) ((i + 5 * version) % chain.size()));
+                }
+                found++;
+            }
+            if (candidates.size() > 0) {
+                assertThat(candidates.generation(0)).isBetween(earliest, latest);
+                assertThat(candidates.slot(0)).isEqualTo((int) ((7 + 5 * candidates.generation(0)) % chain.size()));
+            }
+        }
+        return found;
+    }
+
     /** Few identities, of which some have one place in the tables, so that runs collide, wrap and close. */
     @ParameterizedTest
     @ValueSource(ints = {3, 64, 130})
@@ -308,6 +386,9 @@ class PeerIndexTest {
                 } else if (random.nextInt(20) == 0) {
                     tested.close(open.remove(worker));
                     model.remove(worker);
+                } else if (random.nextInt(20) == 0) {
+                    open.put(worker, tested.open(worker, step, host(1 + random.nextInt(40))));
+                    model.put(worker, new HashMap<>());
                 } else if (random.nextInt(20) == 0) {
                     tested.clear(open.get(worker), host(open.get(worker)));
                     model.put(worker, new HashMap<>());
