@@ -266,4 +266,160 @@ class PeerReadRandomTest {
         assertThat(taken).isGreaterThan(reads / 2);
         assertThat(planted).isGreaterThan(reads / 10);
     }
+
+    // ------------------------------------------------------------------------------------------ two threads
+
+    /** Registers without a pause, each time over what was registered before, and says what it has registered. */
+    private static final class Churn implements AutoCloseable {
+
+        static final int TOLD = 8;
+
+        final SharedPool owner;
+        final AtomicReferenceArray<Reader.Known> told = new AtomicReferenceArray<>(TOLD);
+        final FutureTask<Integer> rounds;
+        volatile boolean stopped;
+        volatile int round;
+
+        Churn(SharedPool owner, long seed) {
+            this.owner = owner;
+            this.rounds = new FutureTask<>(() -> run(new SplittableRandom(seed)));
+            Thread.ofPlatform().name("churn").start(rounds);
+        }
+
+        int run(SplittableRandom random) {
+            Deque<BlockList<ImmutableBlock>> held = new ArrayDeque<>();
+            while (!stopped) {
+                IdentityChain chain = chains.get(random.nextInt(CHAINS));
+                int from = random.nextInt(LONGEST);
+                int to = from + 1 + random.nextInt(LONGEST - from);
+                BlockList<ImmutableBlock> blocks = owner.register(chain, from, to);
+                Reader.Known known = Reader.known(blocks, chain, from);
+                told.set(0, known);
+                told.set(1 + random.nextInt(TOLD - 1), known);
+                held.add(blocks);
+                while (held.size() > 1 || (!held.isEmpty() && random.nextInt(4) == 0)) {
+                    held.remove().close();
+                }
+                if (random.nextInt(1000) == 0) {
+                    owner.pool.clear();
+                }
+                round = round + 1;
+            }
+            held.forEach(BlockList::close);
+            return round;
+        }
+
+        /** Waits until there is something to read again. */
+        void awaitRounds(int rounds) {
+            int target = round + rounds;
+            while (round < target && !this.rounds.isDone()) {
+                Thread.yield();
+            }
+        }
+
+        @Override
+        public void close() throws Exception {
+            stopped = true;
+            rounds.get(60, TimeUnit.SECONDS);
+        }
+    }
+
+    /** Between two steps of a read: does nothing, waits for others to do something, or makes a block go for certain. */
+    private static final class Meddler implements ReadStep.Watcher {
+
+        final SharedPool owner;
+        final SplittableRandom random;
+        Reader.Known wanted = new Reader.Known(new int[0], new long[0], chains.getFirst(), 0);
+        ReadStep when = ReadStep.LOOK;
+        int goes;
+
+        Meddler(SharedPool owner, long seed) {
+            this.owner = owner;
+            this.random = new SplittableRandom(seed);
+        }
+
+        void plan(Reader.Known known) {
+            wanted = known;
+            when = ReadStep.values()[random.nextInt(ReadStep.values().length)];
+            goes = random.nextInt(16) == 0 ? random.nextInt(known.size()) : -1;
+        }
+
+        boolean planted() {
+            return goes >= 0 && when != ReadStep.CHECKSUM;
+        }
+
+        @Override
+        public void before(ReadStep step) {
+            if (step != when) {
+                return;
+            }
+            if (goes < 0) {
+                for (int i = random.nextInt(3) == 0 ? random.nextInt(2000) : 0; i > 0; i--) {
+                    Thread.onSpinWait();
+                }
+                return;
+            }
+            int[] slot = {wanted.slots()[goes]};
+            long[] generation = {wanted.generations()[goes]};
+            if (random.nextBoolean()) {
+                owner.reuse(LONGEST);
+            }
+            while (registered(owner, slot, generation) > 0) {
+                owner.pool.clear();
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"16, 100000", "512, 15000", "4096, 10000"})
+    void noReadTakesWrongBytesWhileAnotherThreadReusesTheSlots(int words, int base) throws Exception {
+        Random seeds = random("PeerReadRandomTest.churn");
+        int reads = cases(base);
+        int taken = 0;
+        int torn = 0;
+        int planted = 0;
+        int reported = 0;
+        int gone = 0;
+        int goneReported = 0;
+        int wrong = 0;
+        int rounds;
+        try (SharedPool owner = SharedPool.of(7, 1, 4 * SLOTS, words)) {
+            Meddler meddler = new Meddler(owner, seeds.nextLong());
+            try (Churn churn = new Churn(owner, seeds.nextLong());
+                    Reader reader = new Reader(owner.blockset(), ChecksumMode.OFF, meddler)) {
+                churn.awaitRounds(100);
+                for (int i = 0; i < reads; i++) {
+                    Reader.Known known = churn.told.get(Math.max(0, meddler.random.nextInt(2 * Churn.TOLD) - Churn.TOLD));
+                    meddler.plan(known);
+                    int current = i % 8 == 0 ? registered(owner, known.slots(), known.generations()) : known.size();
+                    ReadResult result = reader.read(known);
+                    wrong += reader.wrong(known, result.blocks());
+                    taken += result.blocks();
+                    torn += result.end() == ReadOutcome.TORN ? 1 : 0;
+                    if (current < known.size()) {
+                        gone++;
+                        goneReported += result.blocks() <= current && result.end() != ReadOutcome.TAKEN ? 1 : 0;
+                    }
+                    if (meddler.planted()) {
+                        planted++;
+                        reported += result.blocks() <= meddler.goes && result.end() != ReadOutcome.TAKEN ? 1 : 0;
+                        churn.awaitRounds(Churn.TOLD);
+                    }
+                }
+                churn.stopped = true;
+                rounds = churn.rounds.get(60, TimeUnit.SECONDS);
+            }
+        }
+        String found = reads + " reads of " + words * Long.BYTES + " bytes, " + rounds + " registrations meanwhile, "
+                + taken + " blocks taken, " + wrong + " wrong, " + torn + " torn, " + reported + " of " + planted
+                + " planted and " + goneReported + " of " + gone + " found stale reported";
+        System.out.println("PeerReadRandomTest.churn: " + found);
+        assertThat(wrong).as(found).isZero();
+        assertThat(reported).as(found).isEqualTo(planted);
+        assertThat(goneReported).as(found).isEqualTo(gone);
+        assertThat(taken).as(found).isGreaterThan(reads / 10);
+        assertThat(planted).as(found).isGreaterThan(reads / 40);
+        assertThat(torn).as(found).isGreaterThan(reads / 1000);
+        assertThat(rounds).as(found).isGreaterThan(reads / 100);
+    }
 }
