@@ -46,7 +46,7 @@ public abstract class BlockOwner {
     /** Sets the block's priority; {@link io.kvbm.error.ClosedException} after the handle was closed. */
     protected abstract void priority(MutableBlock handle, int priority);
 
-    /** How often the slot has left the registered state; refused like {@link #metadata}. */
+    /** A number that rises whenever the slot's content goes; refused like {@link #metadata}. */
     protected abstract long generation(ImmutableBlock handle);
 
     /** Sequence hash of the registered block; refused like {@link #metadata}. */

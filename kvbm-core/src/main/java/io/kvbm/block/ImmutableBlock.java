@@ -28,7 +28,7 @@ public final class ImmutableBlock extends BlockHandle {
         return owner().blockHash(this);
     }
 
-    /** How often the slot has left the registered state: two reads of the same generation saw the same content. */
+    /** A number that rises whenever the slot's content goes: two reads of the same generation saw the same content. */
     public long generation() {
         return owner().generation(this);
     }

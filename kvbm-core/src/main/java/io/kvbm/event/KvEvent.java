@@ -76,7 +76,7 @@ public sealed interface KvEvent {
      * @param identity first 64 bits of the identity under which the block is found; the sequence hash itself where the
      *        pool keeps 64-bit identities
      * @param slot index of the block in its block set
-     * @param generation how often the slot had left the registered state before
+     * @param generation a number that rises whenever the slot's content goes
      */
     record StoredBlock(long sequenceHash, long tokensHash, OptionalLong parentHash, int position, long identity,
             int slot, long generation) {

@@ -17,7 +17,8 @@ import java.util.Set;
  * </pre>
  *
  * The generation of a slot rises when it leaves the registered states ACTIVE and INACTIVE, so before its memory can be
- * written again.
+ * written again, and once more with the last hold on unlisted content, whose handles tell the generation it was given
+ * when it was unlisted: no content that is registered later has that one.
  */
 enum SlotState {
     /** Nobody's; no content. */
@@ -65,5 +66,10 @@ enum SlotState {
 
     boolean registered() {
         return this == ACTIVE || this == INACTIVE;
+    }
+
+    /** Whether a slot that goes from this state to another starts its next generation. */
+    boolean isGenerationLeftTo(SlotState to) {
+        return this == UNLISTED || (registered() && !to.registered());
     }
 }

@@ -72,7 +72,7 @@ final class SlotTable {
         return (state[slot] & STATE_MASK) == expected.code();
     }
 
-    /** Changes the owner; leaving the registered states starts the next generation. */
+    /** Changes the owner; content that goes starts the next generation. */
     void move(int slot, SlotState to) {
         state[slot] = moved(slot, state[slot], to);
     }
@@ -83,7 +83,7 @@ final class SlotTable {
             throw new IllegalStateException("Slot " + slot + " cannot go from " + SlotState.of(from) + " to " + to);
         }
         long moved = (word & ~STATE_MASK) | to.code();
-        return SlotState.of(from).registered() && !to.registered() ? moved + (1L << GENERATION_SHIFT) : moved;
+        return SlotState.of(from).isGenerationLeftTo(to) ? moved + (1L << GENERATION_SHIFT) : moved;
     }
 
     /** Gives a free slot to the one holder that fills it. */

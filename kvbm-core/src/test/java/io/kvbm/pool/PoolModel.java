@@ -219,6 +219,7 @@ final class PoolModel {
         slot.holders--;
         if (slot.holders == 0) {
             slot.returned = ++tick;
+            slot.generation += slot.state == SlotState.UNLISTED ? 1 : 0;
             slot.state = slot.state == SlotState.ACTIVE ? SlotState.INACTIVE : SlotState.FREE;
             if (slot.state == SlotState.FREE) {
                 slot.name = null;
