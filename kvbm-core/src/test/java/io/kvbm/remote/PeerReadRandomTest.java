@@ -6,9 +6,13 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Random;
 import java.util.SplittableRandom;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.concurrent.locks.LockSupport;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -34,6 +38,8 @@ class PeerReadRandomTest {
     private static final int SLOTS = 16;
     private static final int LONGEST = 8;
     private static final int CHAINS = 40;
+
+    private static final List<ReadStep> STEPS = List.of(ReadStep.values());
 
     private static final List<IdentityChain> chains = chains();
 
@@ -178,7 +184,7 @@ class PeerReadRandomTest {
             before = truth();
             after = before;
             pending = random.nextBoolean();
-            when = ReadStep.values()[random.nextInt(ReadStep.values().length)];
+            when = STEPS.get(random.nextInt(STEPS.size()));
             ReadResult result = reader.read(wanted);
             ReadResult expected = expected();
             taken += result.blocks();
@@ -276,9 +282,9 @@ class PeerReadRandomTest {
 
         final SharedPool owner;
         final AtomicReferenceArray<Reader.Known> told = new AtomicReferenceArray<>(TOLD);
+        final AtomicInteger round = new AtomicInteger();
         final FutureTask<Integer> rounds;
         volatile boolean stopped;
-        volatile int round;
 
         Churn(SharedPool owner, long seed) {
             this.owner = owner;
@@ -303,24 +309,32 @@ class PeerReadRandomTest {
                 if (random.nextInt(1000) == 0) {
                     owner.pool.clear();
                 }
-                round = round + 1;
+                round.incrementAndGet();
             }
             held.forEach(BlockList::close);
-            return round;
+            return round.get();
         }
 
         /** Waits until there is something to read again. */
         void awaitRounds(int rounds) {
-            int target = round + rounds;
-            while (round < target && !this.rounds.isDone()) {
-                Thread.yield();
+            int target = round.get() + rounds;
+            while (round.get() < target && !this.rounds.isDone()) {
+                LockSupport.parkNanos(1000);
             }
         }
 
         @Override
-        public void close() throws Exception {
+        public void close() throws ExecutionException, TimeoutException {
             stopped = true;
-            rounds.get(60, TimeUnit.SECONDS);
+            boolean interrupted = false;
+            try {
+                rounds.get(60, TimeUnit.SECONDS);
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
@@ -340,7 +354,7 @@ class PeerReadRandomTest {
 
         void plan(Reader.Known known) {
             wanted = known;
-            when = ReadStep.values()[random.nextInt(ReadStep.values().length)];
+            when = STEPS.get(random.nextInt(STEPS.size()));
             goes = random.nextInt(16) == 0 ? random.nextInt(known.size()) : -1;
         }
 
