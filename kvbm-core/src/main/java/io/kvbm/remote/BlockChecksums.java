@@ -35,8 +35,16 @@ public final class BlockChecksums implements EventListener {
     public void onEvents(long firstSequence, List<KvEvent> events) {
         for (KvEvent event : events) {
             if (event instanceof KvEvent.Stored stored && stored.level() == level) {
-                stored.blocks().forEach(this::compute);
+                stored.blocks().forEach(this::computeUnlessClosed);
             }
+        }
+    }
+
+    private void computeUnlessClosed(StoredBlock block) {
+        try {
+            compute(block);
+        } catch (IllegalStateException _) {
+            // the pool was closed meanwhile: its memory is gone, and nobody finds the block any more
         }
     }
 

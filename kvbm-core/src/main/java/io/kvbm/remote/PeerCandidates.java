@@ -40,7 +40,7 @@ public final class PeerCandidates {
         return slots[Objects.checkIndex(i, size)];
     }
 
-    /** How often that slot had left the registered state before the block was registered. */
+    /** The generation of that slot under which the block was registered. */
     public long generation(int i) {
         return generations[Objects.checkIndex(i, size)];
     }

@@ -50,7 +50,7 @@ public final class PeerRun {
         return slots[Objects.checkIndex(i, length)];
     }
 
-    /** How often the slot of the i-th block had left the registered state before the block was registered. */
+    /** The generation of the i-th block's slot under which the block was registered. */
     public long generation(int i) {
         return generations[Objects.checkIndex(i, length)];
     }

@@ -238,6 +238,18 @@ class PeerReadTest {
     }
 
     @Test
+    void aHandleOfContentThatWasClearedNamesNoLaterContentOfTheSlot() {
+        SharedPool owner = owner(1);
+        BlockList<ImmutableBlock> held = owner.register(SharedPool.chain(1, 1), 0, 1);
+        owner.pool.clear();
+        long named = held.getFirst().generation();
+        held.close();
+        register(owner, SharedPool.chain(2, 1));
+        assertThat(reader(owner).read(new Wanted.Generations(new int[1], new long[]{named})))
+                .isEqualTo(new ReadResult(0, ReadOutcome.STALE));
+    }
+
+    @Test
     void whatAnotherIdentityIsTakenForIsForeign() {
         SharedPool owner = owner(BLOCKS);
         IdentityChain chain = SharedPool.chain(1, BLOCKS);

@@ -106,8 +106,13 @@ final class SharedPool implements AutoCloseable {
 
     /** Takes every block that nobody holds out of the book and writes other bytes over it. */
     void reuseAll() {
-        try (BlockList<MutableBlock> all = pool.allocateBlocks(pool.availableBlocks())) {
-            for (MutableBlock block : all) {
+        reuse(pool.availableBlocks());
+    }
+
+    /** Takes so many blocks, the least recently used first, out of the book and writes other bytes over them. */
+    void reuse(int blocks) {
+        try (BlockList<MutableBlock> taken = pool.allocateBlocks(blocks)) {
+            for (MutableBlock block : taken) {
                 fill(block, -1);
             }
         }
