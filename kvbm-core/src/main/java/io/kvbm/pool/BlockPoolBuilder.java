@@ -17,7 +17,8 @@ public final class BlockPoolBuilder {
     ReusePolicy reusePolicy = ReusePolicy.LINEAGE;
     LeakDetection leakDetection = LeakDetection.SAMPLED;
     EventSink events = EventSink.NONE;
-    @Nullable SlotBoard board;
+    @Nullable
+    SlotBoard board;
     MonotonicClock clock = MonotonicClock.SYSTEM;
     int maxWaiters = 1024;
 

@@ -259,7 +259,8 @@ public final class Leases implements AutoCloseable {
     /** Ends the leases whose time is over. */
     public synchronized void advance() {
         long now = clock.nanoTime();
-        expired += finishAll(lease -> now - lease.deadline() >= 0 && !(lease instanceof Lease.Write write && write.over),
+        expired += finishAll(
+                lease -> now - lease.deadline() >= 0 && !(lease instanceof Lease.Write write && write.over),
                 false);
     }
 

@@ -48,7 +48,7 @@ class SlotBoardTest {
     void close() {
         mapping.close();
         board.close();
-        blocks.memory().close();
+        blocks.memory.close();
     }
 
     private static BlockMemory memory(int layers, boolean shared) {
@@ -265,7 +265,7 @@ class SlotBoardTest {
             assertThat(view.holds(SLOTS - 1, 3)).isTrue();
             assertThat(view.holds(0, 0)).isFalse();
         } finally {
-            many.memory().close();
+            many.memory.close();
         }
     }
 
