@@ -84,7 +84,8 @@ public sealed interface EventFrame {
                     stored.blocks().forEach(block -> require(block.slot(), block.position(), block.generation()));
                 }
                 case KvEvent.Removed removed -> removed.blocks().forEach(block -> require(block.slot(), 0, 0));
-                case KvEvent.Cleared _ -> {}
+                case KvEvent.Cleared _ -> {
+                }
             }
         }
 
@@ -129,7 +130,8 @@ public sealed interface EventFrame {
                 }
             }
             if (blocks > to - from) {
-                throw Refusal.malformed("A part of what is held lists " + blocks + " blocks in " + (to - from) + " slots");
+                throw Refusal
+                        .malformed("A part of what is held lists " + blocks + " blocks in " + (to - from) + " slots");
             }
         }
     }

@@ -266,7 +266,8 @@ public final class EventFrameCodec {
 
     private static boolean last(int flag) {
         if (flag > 1) {
-            throw Refusal.malformed("A part of what is held is " + flag + ", where 1 stands for the last and 0 for others");
+            throw Refusal
+                    .malformed("A part of what is held is " + flag + ", where 1 stands for the last and 0 for others");
         }
         return flag == 1;
     }

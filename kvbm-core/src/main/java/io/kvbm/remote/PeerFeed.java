@@ -240,7 +240,8 @@ public final class PeerFeed implements AutoCloseable {
             case KvEvent.Stored stored -> stored.blocks().forEach(block -> requireInside(event.level(), block.slot()));
             case KvEvent.Removed removed -> removed.blocks()
                     .forEach(block -> requireInside(event.level(), block.slot()));
-            case KvEvent.Cleared _ -> {}
+            case KvEvent.Cleared _ -> {
+            }
         }
     }
 
