@@ -33,7 +33,8 @@ public sealed interface PeerRequest {
      *
      * @param asker the worker that asks
      * @param epoch of which start of the worker events are wanted
-     * @param from the number of the first event that is wanted
+     * @param from the number of the first event that is wanted, or {@link EventFrame#held} for what is held from a slot
+     *        on
      */
     record Events(long asker, long epoch, long from) implements PeerRequest {
 
