@@ -1,7 +1,9 @@
 package io.kvbm;
 
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -11,14 +13,29 @@ import java.util.concurrent.atomic.LongAdder;
 
 import org.jspecify.annotations.Nullable;
 
+import io.kvbm.block.BlockDescriptorList;
 import io.kvbm.block.BlockSet;
+import io.kvbm.block.RemoteBlock;
+import io.kvbm.block.SlotBoard;
 import io.kvbm.error.ClosedException;
 import io.kvbm.error.ConfigException;
+import io.kvbm.error.FirstFailure;
 import io.kvbm.error.KvbmException;
 import io.kvbm.event.EventLog;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.layout.LayoutConfig;
 import io.kvbm.pool.BlockPool;
+import io.kvbm.pool.BlockPoolBuilder;
+import io.kvbm.remote.BlockChecksums;
+import io.kvbm.remote.Blockset;
+import io.kvbm.remote.ChecksumMode;
+import io.kvbm.remote.EventJournal;
+import io.kvbm.remote.GetRequest;
+import io.kvbm.remote.LocalWorker;
+import io.kvbm.remote.Peer;
+import io.kvbm.remote.PeerMemory;
+import io.kvbm.remote.Peering;
+import io.kvbm.remote.PutRequest;
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.CacheLevel;
 import io.kvbm.token.ContentFingerprint;
@@ -39,12 +56,15 @@ public final class KvBlockManager implements AutoCloseable {
     /** The block set of the host level. Sets have fixed numbers, whichever levels there are. */
     public static final int HOST_BLOCK_SET = 1;
 
+    private static final SecureRandom RANDOM = new SecureRandom();
+
     private final long workerId;
     private final ContentFingerprint fingerprint;
     private final KvManagerModelConfig model;
     private final @Nullable BlockPool host;
     private final EventLog events;
     private final TransferDispatcher transfers;
+    private final @Nullable Peering peering;
     private final CancellationToken cancellation;
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
 
@@ -77,6 +97,13 @@ public final class KvBlockManager implements AutoCloseable {
             this.host = config.hostLayout() == null ? null : pool(config, config.hostLayout());
         } catch (RuntimeException | Error e) {
             transfers.close();
+            throw e;
+        }
+        try {
+            this.peering = config.sharing() == null ? null : peering(config, config.sharing());
+        } catch (RuntimeException | Error e) {
+            transfers.close();
+            pools().forEach(BlockPool::close);
             throw e;
         }
         (host == null ? CompletableFuture.<Void>completedStage(null) : host.reserved())
@@ -189,6 +216,60 @@ public final class KvBlockManager implements AutoCloseable {
         return events;
     }
 
+    /** What has to do with other workers; empty where nothing is shared. */
+    public Optional<Peering> peering() {
+        return Optional.ofNullable(peering);
+    }
+
+    /**
+     * What this worker exports, for others to import.
+     *
+     * @throws ConfigException {@code MISSING} where nothing is shared
+     */
+    public Blockset exportBlockset() {
+        return requirePeering().blockset();
+    }
+
+    /**
+     * Learns what another worker exports, to read its blocks by hand; see {@link Peering#importBlockset}.
+     *
+     * @throws io.kvbm.error.RemoteException where it is refused; nothing has changed then
+     * @throws ConfigException {@code MISSING} where nothing is shared
+     */
+    public Peer importBlockset(Blockset blockset) {
+        return requirePeering().importBlockset(blockset, null);
+    }
+
+    /** The blocks of another worker that a descriptor list names, to be written. */
+    public List<RemoteBlock> getRemoteBlocksMutable(BlockDescriptorList list) {
+        return requirePeering().mutable(list);
+    }
+
+    /** The blocks of another worker that a descriptor list names, to be read. */
+    public List<RemoteBlock> getRemoteBlocksImmutable(BlockDescriptorList list) {
+        return requirePeering().immutable(list);
+    }
+
+    /** Fetches blocks from another worker, in the calling thread; see {@link RemoteTransfers#get}. */
+    public void get(GetRequest request) {
+        Peering remote = requirePeering();
+        transfers.execute(control -> remote.transfers().get(request, control));
+    }
+
+    /** Puts blocks into another worker, in the calling thread; see {@link RemoteTransfers#put}. */
+    public void put(PutRequest request) {
+        Peering remote = requirePeering();
+        transfers.execute(control -> remote.transfers().put(request, control));
+    }
+
+    private Peering requirePeering() {
+        if (peering == null) {
+            throw new ConfigException(ConfigException.Kind.MISSING, "Worker " + Long.toUnsignedString(workerId)
+                    + " shares nothing; configure sharing to have to do with other workers");
+        }
+        return peering;
+    }
+
     /** Moves bytes between blocks. */
     public TransferDispatcher transfers() {
         return transfers;
@@ -237,14 +318,16 @@ public final class KvBlockManager implements AutoCloseable {
 
     private void release() {
         draining = true;
-        transfers.close();
-        try {
-            if (host != null) {
-                host.close();
-            }
-        } finally {
-            events.close();
+        FirstFailure failure = new FirstFailure();
+        failure.attempt(transfers::close);
+        if (peering != null) {
+            failure.attempt(peering::close);
         }
+        if (host != null) {
+            failure.attempt(host::close);
+        }
+        failure.attempt(events::close);
+        failure.rethrow();
     }
 
     IdentityChain chain(String tenant) {
@@ -297,19 +380,41 @@ public final class KvBlockManager implements AutoCloseable {
                 : BlockMemory.over(BlockLayout.of(layout, level.layoutType()),
                         Objects.requireNonNull(level.storage()));
         try {
-            return BlockPool.builder(new BlockSet(memory, HOST_BLOCK_SET, workerId, CacheLevel.G2))
+            BlockSet blocks = new BlockSet(memory, HOST_BLOCK_SET, workerId, CacheLevel.G2);
+            BlockPoolBuilder pool = BlockPool.builder(blocks)
                     .identity(model.identityKind())
                     .reusePolicy(config.reusePolicy())
                     .leakDetection(config.leakDetection())
                     .events(events)
-                    .clock(config.clock())
-                    .build();
+                    .clock(config.clock());
+            if (config.sharing() != null) {
+                share(pool, blocks, memory, config.runtime().epoch(), config.sharing().checksums());
+            }
+            return pool.build();
         } catch (RuntimeException | Error e) {
             if (level.allocator() != null) {
                 memory.close();
             }
             throw e;
         }
+    }
+
+    private void share(BlockPoolBuilder pool, BlockSet blocks, BlockMemory memory, long epoch,
+            ChecksumMode checksums) {
+        SlotBoard.create(blocks, epoch, new SlotBoard.Nonce(RANDOM.nextLong(), RANDOM.nextLong())).ifPresent(board -> {
+            pool.board(board);
+            if (checksums != ChecksumMode.OFF) {
+                events.subscribe("checksums", new BlockChecksums(blocks.level(), memory, board, checksums));
+            }
+        });
+    }
+
+    private Peering peering(KvBlockManagerConfig config, KvManagerSharingConfig sharing) {
+        LocalWorker local = new LocalWorker(workerId, config.runtime().epoch(), fingerprint,
+                host == null ? Map.of() : Map.of(CacheLevel.G2, host.blocks().layout().config()));
+        EventJournal journal = EventJournal.open(workerId, local.epoch(), pools(), events);
+        return new Peering(local, pools(), journal, sharing.limits(), PeerMemory.sameHost(sharing.checksums()),
+                config.clock(), RANDOM, config.transferTimeout());
     }
 
     /** A model without a name shares nothing, so its fingerprint is this worker's alone. */

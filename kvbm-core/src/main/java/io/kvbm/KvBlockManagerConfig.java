@@ -16,6 +16,7 @@ import io.kvbm.time.MonotonicClock;
  * @param runtime who the manager is
  * @param model what the model computes
  * @param hostLayout the host level (G2); null for a manager without one
+ * @param sharing what is shared with other workers; null for a manager that works for itself alone
  * @param reusePolicy which block is reused first
  * @param leakDetection how many calls have a leak net
  * @param eventCapacity events the log keeps, a power of two
@@ -24,7 +25,8 @@ import io.kvbm.time.MonotonicClock;
  * @param clock the clock of deadlines
  */
 public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerModelConfig model,
-        @Nullable KvManagerLayoutConfig hostLayout, ReusePolicy reusePolicy, LeakDetection leakDetection,
+        @Nullable KvManagerLayoutConfig hostLayout, @Nullable KvManagerSharingConfig sharing, ReusePolicy reusePolicy,
+        LeakDetection leakDetection,
         int eventCapacity, Duration transferTimeout, boolean checkTransferAddresses, MonotonicClock clock) {
 
     /** Refuses values out of range with a {@link ConfigException} that names them. */
@@ -50,6 +52,7 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
         private @Nullable KvManagerRuntimeConfig runtime;
         private @Nullable KvManagerModelConfig model;
         private @Nullable KvManagerLayoutConfig hostLayout;
+        private @Nullable KvManagerSharingConfig sharing;
         private ReusePolicy reusePolicy = ReusePolicy.LINEAGE;
         private LeakDetection leakDetection = LeakDetection.SAMPLED;
         private int eventCapacity = EventLog.DEFAULT_CAPACITY;
@@ -74,6 +77,12 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
         /** The host level; none unless set. */
         public Builder hostLayout(KvManagerLayoutConfig value) {
             this.hostLayout = value;
+            return this;
+        }
+
+        /** What is shared with other workers; nothing unless set. */
+        public Builder sharing(KvManagerSharingConfig value) {
+            this.sharing = value;
             return this;
         }
 
@@ -115,7 +124,7 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
 
         /** The configuration. */
         public KvBlockManagerConfig build() {
-            return new KvBlockManagerConfig(required("runtime", runtime), required("model", model), hostLayout,
+            return new KvBlockManagerConfig(required("runtime", runtime), required("model", model), hostLayout, sharing,
                     reusePolicy, leakDetection, eventCapacity, transferTimeout, checkTransferAddresses, clock);
         }
 

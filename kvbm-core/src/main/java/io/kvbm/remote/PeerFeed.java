@@ -92,6 +92,11 @@ public final class PeerFeed implements AutoCloseable {
         };
     }
 
+    /** Whether it follows this start of the worker, and has not ended. */
+    synchronized boolean isOf(long epoch) {
+        return state != State.ENDED && peer.epoch == epoch;
+    }
+
     /** Whether all that the worker holds was collected, so that only events may be missing. */
     public synchronized boolean isFollowing() {
         return state == State.FOLLOWING;

@@ -36,13 +36,7 @@ public sealed interface PeerRequest {
      * @param from the number of the first event that is wanted, or {@link EventFrame#held} for what is held from a slot
      *        on
      */
-    record Events(long asker, long epoch, long from) implements PeerRequest {
-
-        /** Refuses an event below 0. */
-        public Events {
-            ControlRanges.requireFromZero("The number of the first event that is wanted", from);
-        }
-    }
+    record Events(long asker, long epoch, long from) implements PeerRequest {}
 
     /**
      * Hold these blocks for me while I read them. Answered with {@link PeerAnswer.Leased}.

@@ -184,7 +184,6 @@ class ControlCodecTest {
     void requestsThatNameTheImpossibleCannotBeMade() {
         int[] one = {1};
         long[] two = {1, 2};
-        malformed("wanted is -1", () -> new PeerRequest.Events(1, 1, -1));
         malformed("block set is -1", () -> lease(-1, one, new long[1], SECOND));
         malformed("Slot -2 is one of the slots", () -> lease(1, new int[]{3, -2}, two, SECOND));
         malformed("1 slots, but 2 generations", () -> lease(1, one, two, SECOND));
