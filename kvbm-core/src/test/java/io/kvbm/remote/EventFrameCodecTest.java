@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HexFormat;
@@ -48,7 +49,8 @@ class EventFrameCodecTest {
 
     private static byte[] golden(String form) {
         try (InputStream file = EventFrameCodecTest.class.getResourceAsStream("events-" + form + "-v1.hex")) {
-            return HexFormat.of().parseHex(new String(file.readAllBytes()).replaceAll("\\s", ""));
+            return HexFormat.of()
+                    .parseHex(new String(file.readAllBytes(), StandardCharsets.US_ASCII).replaceAll("\\s", ""));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

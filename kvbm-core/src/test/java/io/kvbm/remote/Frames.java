@@ -23,6 +23,8 @@ final class Frames {
 
     private static final Set<Kind> REFUSALS = EnumSet.of(Kind.MALFORMED, Kind.UNSUPPORTED_VERSION, Kind.LIMIT);
 
+    private static final List<CacheLevel> LEVELS = List.of(CacheLevel.values());
+
     private Frames() {}
 
     static EventFrame.Events goldenEvents() {
@@ -46,7 +48,7 @@ final class Frames {
     static EventFrame any(Random random) {
         long worker = random.nextLong();
         long epoch = random.nextLong();
-        long sequence = random.nextLong() >>> 1 + random.nextInt(62);
+        long sequence = random.nextLong() >>> (1 + random.nextInt(62));
         if (random.nextInt(3) > 0) {
             List<KvEvent> events = new ArrayList<>();
             for (int n = random.nextInt(20); n > 0; n--) {
@@ -55,7 +57,7 @@ final class Frames {
             return new EventFrame.Events(worker, epoch, sequence, events);
         }
         List<HeldBlocks> levels = new ArrayList<>();
-        for (CacheLevel level : CacheLevel.values()) {
+        for (CacheLevel level : LEVELS) {
             if (random.nextBoolean()) {
                 levels.add(held(level, random));
             }
@@ -76,7 +78,7 @@ final class Frames {
     }
 
     private static KvEvent event(Random random) {
-        CacheLevel level = CacheLevel.values()[random.nextInt(CacheLevel.values().length)];
+        CacheLevel level = LEVELS.get(random.nextInt(LEVELS.size()));
         int blocks = random.nextInt(6);
         return switch (random.nextInt(5)) {
             case 0, 1 -> new KvEvent.Stored(level, 1 + random.nextInt(64),
