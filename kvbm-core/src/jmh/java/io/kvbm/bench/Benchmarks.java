@@ -23,7 +23,7 @@ import io.kvbm.token.IdentityKind;
 
 /**
  * Runs the benchmarks and prints {@code peer,op,param,metric,value,unit} to standard output, a line per repetition, with
- * the words of the peer's harness; everything else goes to standard error. {@code -Dbench=pool,hash,copy,match,growth}
+ * the words of the peer's harness; everything else goes to standard error. {@code -Dbench=pool,hash,copy,match,growth,index}
  * selects; {@code RUNS} and {@code RUN_MS} are repetitions and their length.
  */
 public final class Benchmarks {
@@ -37,7 +37,7 @@ public final class Benchmarks {
 
     /** Runs what is selected. */
     public static void main(String[] args) throws Exception {
-        Set<String> selected = Set.of(System.getProperty("bench", "pool,match,hash,copy,growth").split(","));
+        Set<String> selected = Set.of(System.getProperty("bench", "pool,match,hash,copy,growth,index").split(","));
         if (selected.contains("growth")) {
             growth();
         }
@@ -47,6 +47,9 @@ public final class Benchmarks {
             }
             if (selected.contains("match")) {
                 run(MatchBench.class, threads);
+            }
+            if (selected.contains("index")) {
+                run(IndexBench.class, threads);
             }
             if (selected.contains("hash")) {
                 run(HashBench.class, threads);
@@ -97,6 +100,11 @@ public final class Benchmarks {
             row = new Row("n=" + n, Integer.parseInt(n), "block");
         } else if (name.startsWith("lifecycle")) {
             row = new Row("n=" + (n == null ? "32" : n) + " page=16", n == null ? 32 : Integer.parseInt(n), "block");
+        } else if (name.startsWith("index")) {
+            String place = name.endsWith("own_pool") ? "own pool" : IndexBench.PEERS + " peers";
+            int units = name.startsWith("index_miss") ? 1 : IndexBench.PREFIX;
+            row = new Row("prefix=" + IndexBench.PREFIX + " in " + place + " copies=" + params.getParam("copies"),
+                    units, units == 1 ? "call" : "hash");
         } else if (name.equals("match_miss")) {
             row = new Row("prefix=128 stops at first", 1, "call");
         } else if (name.startsWith("match")) {

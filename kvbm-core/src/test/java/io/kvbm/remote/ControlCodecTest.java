@@ -277,7 +277,6 @@ class ControlCodecTest {
         refusedRequest(Kind.MALFORMED, "number 2147483648", withInt(lease, time - 4, Integer.MIN_VALUE));
         refusedRequest(Kind.MALFORMED, "number 4294967295", withInt(lease, time + 12, -1));
         refusedRequest(Kind.MALFORMED, "Generation -1", withLong(lease, time + 20, -1));
-        refusedRequest(Kind.MALFORMED, "wanted is -1", hex(HEADER, "0003", "ff".repeat(24)));
         refusedRequest(Kind.MALFORMED, "notification is empty", hex(HEADER, "0007", "00".repeat(10)));
         for (String text : List.of("0001 ff", "0002 c080", "0003 eda080", "0001 c3", "0004 f4908080")) {
             refusedRequest(Kind.MALFORMED, "no UTF-8", hex(HEADER, "0007", "00".repeat(8), text));

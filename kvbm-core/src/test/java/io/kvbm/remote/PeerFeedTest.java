@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -181,6 +182,31 @@ class PeerFeedTest {
             }
             catchUp(owner, feed);
             requireWhole(owner);
+        }
+    }
+
+    /** Each round collects once while the pools change, and has the events that come with it make up for that. */
+    @Test
+    void whatIsCollectedWhileThePoolsChangeIsMadeExactByTheEventsFromItsNumberOn() throws Exception {
+        PeerIndex large = new PeerIndex(2, 1 << 14, 17);
+        try (Owner owner = new Owner(WORKER, 1, 4000, 4000, 1 << 12, 1 << 12, 1 << 13);
+                ExecutorService threads = Executors.newSingleThreadExecutor()) {
+            owner.use(new Random(0), 4000);
+            for (int round = 0; round < RandomCase.cases(60); round++) {
+                try (PeerFeed feed = new PeerFeed(large, WORKER, 1, owner.levels())) {
+                    CountDownLatch running = new CountDownLatch(1);
+                    Random random = new Random(round);
+                    Future<?> user = threads.submit(() -> {
+                        running.countDown();
+                        owner.use(random, 400);
+                    });
+                    running.await();
+                    assertThat(feed.take(ask(owner, feed))).isEqualTo(Outcome.TAKEN);
+                    assertThat(feed.isFollowing()).isTrue();
+                    user.get();
+                    catchUp(owner, feed);
+                }
+            }
         }
     }
 
