@@ -26,10 +26,11 @@ final class OwnerProcess implements AutoCloseable {
     }
 
     static OwnerProcess start(long seed, long workerId, int words) throws IOException {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto",
-                "--enable-native-access=ALL-UNNAMED", "-cp", classPath(), BoardOwner.class.getName(),
-                Long.toString(seed), Long.toString(workerId), Integer.toString(words)));
+        List<String> command = new ArrayList<>(
+                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto",
+                        "--enable-native-access=ALL-UNNAMED", "-cp", classPath(), BoardOwner.class.getName(),
+                        Long.toString(seed), Long.toString(workerId), Integer.toString(words)));
         return new OwnerProcess(new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start());
     }
 

@@ -22,9 +22,9 @@ import io.kvbm.event.EventLog;
 import io.kvbm.storage.CacheLevel;
 import io.kvbm.token.IdentityChain;
 
-import static org.assertj.core.api.Assertions.assertThat;
 import static io.kvbm.testing.RandomCase.cases;
 import static io.kvbm.testing.RandomCase.random;
+import static org.assertj.core.api.Assertions.assertThat;
 
 @EnabledOnOs(OS.LINUX)
 class PeerChecksumTest {

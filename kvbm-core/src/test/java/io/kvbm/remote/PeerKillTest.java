@@ -17,9 +17,9 @@ import org.junit.jupiter.api.condition.OS;
 import io.kvbm.block.SlotBoardView;
 import io.kvbm.token.IdentityChain;
 
-import static org.assertj.core.api.Assertions.assertThat;
 import static io.kvbm.testing.RandomCase.cases;
 import static io.kvbm.testing.RandomCase.random;
+import static org.assertj.core.api.Assertions.assertThat;
 
 /** Reads from owners in processes of their own, which are killed while they are read. */
 @EnabledOnOs(OS.LINUX)

@@ -24,9 +24,9 @@ import io.kvbm.block.BlockList;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.token.IdentityChain;
 
-import static org.assertj.core.api.Assertions.assertThat;
 import static io.kvbm.testing.RandomCase.cases;
 import static io.kvbm.testing.RandomCase.random;
+import static org.assertj.core.api.Assertions.assertThat;
 
 /**
  * Reads from a seed while their slots are reused: between any two steps of a read, and by a thread of its own at full
@@ -225,7 +225,8 @@ class PeerReadRandomTest {
                 case 1 -> generations[at] ^= 1L << random.nextInt(63);
                 case 2 -> chain = chains.get(random.nextInt(CHAINS));
                 case 3 -> from = Math.max(0, from - 1);
-                default -> {}
+                default -> {
+                }
             }
             wanted = new Reader.Known(slots, generations, chain, from);
         }
@@ -403,7 +404,8 @@ class PeerReadRandomTest {
                     Reader reader = new Reader(owner.blockset(), ChecksumMode.OFF, meddler)) {
                 churn.awaitRounds(100);
                 for (int i = 0; i < reads; i++) {
-                    Reader.Known known = churn.told.get(Math.max(0, meddler.random.nextInt(2 * Churn.TOLD) - Churn.TOLD));
+                    Reader.Known known = churn.told
+                            .get(Math.max(0, meddler.random.nextInt(2 * Churn.TOLD) - Churn.TOLD));
                     meddler.plan(known);
                     int current = i % 8 == 0 ? registered(owner, known.slots(), known.generations()) : known.size();
                     ReadResult result = reader.read(known);
