@@ -23,7 +23,7 @@ import io.kvbm.token.IdentityKind;
 
 /**
  * Runs the benchmarks and prints {@code peer,op,param,metric,value,unit} to standard output, a line per repetition, with
- * the words of the peer's harness; everything else goes to standard error. {@code -Dbench=pool,hash,copy,match,growth,index}
+ * the words of the peer's harness; everything else goes to standard error. {@code -Dbench=pool,hash,copy,remote,match,growth,index}
  * selects; {@code RUNS} and {@code RUN_MS} are repetitions and their length.
  */
 public final class Benchmarks {
@@ -37,7 +37,8 @@ public final class Benchmarks {
 
     /** Runs what is selected. */
     public static void main(String[] args) throws Exception {
-        Set<String> selected = Set.of(System.getProperty("bench", "pool,match,hash,copy,growth,index").split(","));
+        Set<String> selected = Set
+                .of(System.getProperty("bench", "pool,match,hash,copy,remote,growth,index").split(","));
         if (selected.contains("growth")) {
             growth();
         }
@@ -62,6 +63,9 @@ public final class Benchmarks {
             for (int round = 0; round < COPY_ROUNDS; round++) {
                 run(CopyBench.class, 1);
             }
+        }
+        if (selected.contains("remote")) {
+            RemoteBench.fork();
         }
     }
 

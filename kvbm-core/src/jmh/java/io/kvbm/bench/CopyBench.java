@@ -106,7 +106,7 @@ public class CopyBench {
         }
 
         @SuppressWarnings("restricted")
-        private static MethodHandle memcpy() {
+        static MethodHandle memcpy() {
             Linker linker = Linker.nativeLinker();
             return linker.downcallHandle(linker.defaultLookup().findOrThrow("memcpy"), FunctionDescriptor
                     .of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));

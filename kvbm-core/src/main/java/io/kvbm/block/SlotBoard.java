@@ -29,9 +29,11 @@ import io.kvbm.storage.Storage;
  * non-temporal stores of a large copy too, {@code dmb ish} on ARM). The slot is handed out behind it.
  * <li>A reader loads the word again after it has copied the bytes, with a full fence between, so that no byte is loaded
  * after the word. If the word has not changed, no byte of a later content can have been among those copied: had it been
- * visible, so would have been the word before it.
+ * visible, so would have been the word before it. Its identity, which the reader compares between the two loads, is the
+ * published one for the same reason: the next one is written behind the fence as well.
  * </ol>
- * The generation rises with every content that goes and has 63 bits, so that a word never comes back. A worker that dies
+ * The generation rises with every content that goes, 2^37 times in one slot before it starts again, so that a word does
+ * not come back while somebody still knows of it. A worker that dies
  * between two steps leaves the board in one of these states, all of which are true.
  *
  * <p>

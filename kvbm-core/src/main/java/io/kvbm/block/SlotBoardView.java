@@ -100,6 +100,21 @@ public final class SlotBoardView {
                 .registered(generation);
     }
 
+    /**
+     * How far slots hold registered content of these generations. A loop that does nothing else lets the processor fetch
+     * many entries at once, which lie far apart.
+     *
+     * @return the first place from {@code from} on, below {@code to}, at which a slot does not; {@code to} where all do
+     */
+    public int holding(int[] slots, long[] generations, int from, int to) {
+        for (int i = from; i < to; i++) {
+            if (!holds(slots[i], generations[i])) {
+                return i;
+            }
+        }
+        return to;
+    }
+
     /** The generation of the registered content of a slot, or -1 where there is none. */
     public long registeredGeneration(int slot) {
         long word = (long) BoardFormat.LONG.getAcquire(board, entry(slot) + BoardFormat.WORD);
@@ -121,6 +136,16 @@ public final class SlotBoardView {
     /** Whether the content of a slot is lent under this number. */
     public boolean isLent(int slot, long loan) {
         return loan != 0 && (long) BoardFormat.LONG.getAcquire(board, entry(slot) + BoardFormat.LOAN) == loan;
+    }
+
+    /** As {@link #holding} of slots that are lent, each under its number. */
+    public int lent(int[] slots, long[] loans, int from, int to) {
+        for (int i = from; i < to; i++) {
+            if (!isLent(slots[i], loans[i])) {
+                return i;
+            }
+        }
+        return to;
     }
 
     /** The checksum of the content of a slot, where its owner has computed it. */

@@ -15,18 +15,25 @@ package io.kvbm.layout;
 public final class FullyContiguousLayout implements BlockLayout {
 
     private final LayoutConfig config;
+    private final int numBlocks;
+    private final int numLayers;
+    private final int outerDim;
     private final long region;
     private final long layerStride;
+    private final long blockBytes;
     private final long blockStride;
     private final long dataBytes;
 
     FullyContiguousLayout(LayoutConfig config) {
         this.config = config;
-        this.region = regionSize();
-        this.layerStride = Math.multiplyExact(region, config.outerDim());
-        long natural = Math.multiplyExact(layerStride, config.numLayers());
-        this.blockStride = BlockLayout.roundUp(natural, config.alignment());
-        this.dataBytes = Math.addExact(Math.multiplyExact(config.numBlocks() - 1L, blockStride), natural);
+        this.numBlocks = config.numBlocks();
+        this.numLayers = config.numLayers();
+        this.outerDim = config.outerDim();
+        this.region = BlockLayout.super.regionSize();
+        this.layerStride = Math.multiplyExact(region, outerDim);
+        this.blockBytes = Math.multiplyExact(layerStride, numLayers);
+        this.blockStride = BlockLayout.roundUp(blockBytes, config.alignment());
+        this.dataBytes = Math.addExact(Math.multiplyExact(numBlocks - 1L, blockStride), blockBytes);
     }
 
     /** Bytes from one block to the next. */
@@ -37,6 +44,36 @@ public final class FullyContiguousLayout implements BlockLayout {
     @Override
     public LayoutConfig config() {
         return config;
+    }
+
+    @Override
+    public int numBlocks() {
+        return numBlocks;
+    }
+
+    @Override
+    public int numLayers() {
+        return numLayers;
+    }
+
+    @Override
+    public int outerDim() {
+        return outerDim;
+    }
+
+    @Override
+    public long regionSize() {
+        return region;
+    }
+
+    @Override
+    public long layerSize() {
+        return layerStride;
+    }
+
+    @Override
+    public long bytesPerBlock() {
+        return blockBytes;
     }
 
     @Override

@@ -1,5 +1,8 @@
 package io.kvbm.remote;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
 import java.util.List;
 import java.util.OptionalInt;
 
@@ -10,6 +13,7 @@ import io.kvbm.block.Pin;
 import io.kvbm.block.SlotBoardView;
 import io.kvbm.error.RemoteException;
 import io.kvbm.layout.BlockLayout;
+import io.kvbm.layout.FullyContiguousLayout;
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.MemoryCopy;
 
@@ -25,12 +29,21 @@ import io.kvbm.storage.MemoryCopy;
 final class MappedLevel {
 
     private static final int MOST_BLOCKS_AT_ONCE = 32;
-    private static final long BYTES_AT_ONCE = 1 << 20;
+    private static final long BYTES_AT_ONCE = 256 << 10;
+
+    private static final VarHandle BYTE = ValueLayout.JAVA_BYTE.varHandle();
+
+    final BlockMemory memory;
 
     private final SlotBoardView board;
-    private final BlockMemory memory;
     private final ChecksumMode checksums;
     private final ReadStep.Watcher watcher;
+    private final long bytesPerBlock;
+
+    /** All blocks, where each is one run of bytes, and the bytes from one to the next. */
+    private final @Nullable MemorySegment run;
+    private final long stride;
+
     private final int blocksAtOnce;
     private volatile boolean closed;
 
@@ -39,7 +52,15 @@ final class MappedLevel {
         this.memory = memory;
         this.checksums = checksums;
         this.watcher = watcher;
-        this.blocksAtOnce = Math.clamp(BYTES_AT_ONCE / memory.layout().bytesPerBlock(), 1, MOST_BLOCKS_AT_ONCE);
+        this.bytesPerBlock = memory.layout().bytesPerBlock();
+        if (memory.layout() instanceof FullyContiguousLayout contiguous) {
+            this.run = memory.data(0);
+            this.stride = contiguous.blockStride();
+        } else {
+            this.run = null;
+            this.stride = 0;
+        }
+        this.blocksAtOnce = Math.clamp(BYTES_AT_ONCE / bytesPerBlock, 1, MOST_BLOCKS_AT_ONCE);
     }
 
     BlockLayout layout() {
@@ -90,25 +111,18 @@ final class MappedLevel {
     }
 
     private ReadResult readSome(Wanted wanted, int from, int to, List<Pin> destinations) {
-        ReadOutcome end = ReadOutcome.TAKEN;
         watcher.before(ReadStep.LOOK);
-        int good = from;
-        while (good < to && end == ReadOutcome.TAKEN) {
-            end = wanted.look(board, good);
-            good += end == ReadOutcome.TAKEN ? 1 : 0;
-        }
+        int good = wanted.look(board, from, to);
+        ReadOutcome end = good < to ? wanted.miss(board, good) : ReadOutcome.TAKEN;
         watcher.before(ReadStep.COPY);
-        for (int i = from; i < good; i++) {
-            copy(wanted.slot(i), destinations.get(i));
-        }
+        copy(wanted.slots(), from, good, destinations);
         watcher.before(ReadStep.FENCE);
         SlotBoardView.fence();
         watcher.before(ReadStep.LOOK_AGAIN);
-        for (int i = from; i < good; i++) {
-            if (wanted.look(board, i) != ReadOutcome.TAKEN) {
-                good = i;
-                end = ReadOutcome.TORN;
-            }
+        int still = wanted.lookAgain(board, from, good);
+        if (still < good) {
+            good = still;
+            end = ReadOutcome.TORN;
         }
         watcher.before(ReadStep.CHECKSUM);
         for (int i = from; i < good; i++) {
@@ -121,13 +135,35 @@ final class MappedLevel {
         return new ReadResult(good - from, end);
     }
 
-    private void copy(int slot, Pin destination) {
-        BlockLayout to = destination.layout();
-        requireSameShape(to);
-        if (memory.layout().blockContiguous() && to.blockContiguous()) {
-            MemoryCopy.copy(memory.block(slot), 0, destination.segment(), 0, to.bytesPerBlock());
-            return;
+    private void copy(int[] slots, int from, int to, List<Pin> destinations) {
+        BlockLayout fitting = layout();
+        for (int i = from; i < to; i++) {
+            Pin destination = destinations.get(i);
+            BlockLayout layout = destination.layout();
+            if (layout != fitting) {
+                requireSameShape(layout);
+                fitting = layout;
+            }
+            if (run != null && layout.blockContiguous()) {
+                if (i + 1 < to) {
+                    fetch(run, slots[i + 1]);
+                }
+                MemoryCopy.copy(run, slots[i] * stride, destination.segment(), 0, bytesPerBlock);
+            } else {
+                copyParts(slots[i], destination, layout);
+            }
         }
+    }
+
+    /**
+     * Loads the start of the block that is copied next: its page and its first line are on their way while the one before
+     * is copied. The load is an ordered one only so that it is not left out.
+     */
+    private void fetch(MemorySegment blocks, int slot) {
+        var _ = (byte) BYTE.getAcquire(blocks, slot * stride);
+    }
+
+    private void copyParts(int slot, Pin destination, BlockLayout to) {
         for (int layer = 0; layer < to.numLayers(); layer++) {
             for (int outer = 0; outer < to.outerDim(); outer++) {
                 MemoryCopy.copy(memory.part(slot, layer, outer), 0, destination.segment(layer, outer), 0,
@@ -138,7 +174,7 @@ final class MappedLevel {
 
     /** A block of fewer bytes would be filled and taken for a whole one. */
     private void requireSameShape(BlockLayout to) {
-        BlockLayout from = memory.layout();
+        BlockLayout from = layout();
         if (from.numLayers() != to.numLayers() || from.outerDim() != to.outerDim()
                 || from.regionSize() != to.regionSize()) {
             throw new IllegalArgumentException("A block of " + from.config() + " is to be read into one of "
@@ -147,11 +183,12 @@ final class MappedLevel {
     }
 
     private ReadOutcome compare(Wanted wanted, int i, Pin destination) {
+        int slot = wanted.slots()[i];
         long generation = wanted.generation(i);
-        if (generation < 0 || !checksums.isDue(wanted.slot(i), generation)) {
+        if (generation < 0 || !checksums.isDue(slot, generation)) {
             return ReadOutcome.TAKEN;
         }
-        OptionalInt expected = board.checksum(wanted.slot(i), generation);
+        OptionalInt expected = board.checksum(slot, generation);
         if (expected.isEmpty()) {
             return checksums == ChecksumMode.FULL ? ReadOutcome.UNCHECKED : ReadOutcome.TAKEN;
         }

@@ -147,7 +147,7 @@ public final class RemoteTransfers {
     void pull(Peer peer, int blockSet, Wanted wanted, List<Pin> destinations, TransferControl control) {
         ReadResult result = peer.read(blockSet, wanted, destinations, control);
         if (result.end() != ReadOutcome.TAKEN) {
-            throw new RemoteException(RemoteException.Kind.STALE_BLOCK, "Block " + wanted.slot(result.blocks())
+            throw new RemoteException(RemoteException.Kind.STALE_BLOCK, "Block " + wanted.slots()[result.blocks()]
                     + " of block set " + blockSet + " of " + peer + " is " + result.end()
                     + ": it does not hold what was asked for; ask its worker for new descriptors");
         }

@@ -9,11 +9,24 @@ sealed interface Wanted {
     /** The number of slots. */
     int size();
 
-    /** The index of a slot at its owner. */
-    int slot(int i);
+    /** The slots, of which the first ones are wanted. */
+    int[] slots();
 
-    /** Whether the slot holds what is wanted, {@link ReadOutcome#TAKEN}, or why not. */
-    ReadOutcome look(SlotBoardView board, int i);
+    /**
+     * Looks at slots before they are copied.
+     *
+     * @return the first place from {@code from} on, below {@code to}, whose slot does not hold what is wanted; {@code to}
+     *         where all do
+     */
+    int look(SlotBoardView board, int from, int to);
+
+    /** Looks again after slots were copied that held what is wanted before; returns as {@link #look}. */
+    int lookAgain(SlotBoardView board, int from, int to);
+
+    /** Why the slot does not hold what is wanted. */
+    default ReadOutcome miss(@SuppressWarnings("unused") SlotBoardView board, @SuppressWarnings("unused") int i) {
+        return ReadOutcome.STALE;
+    }
 
     /** The generation of the content, by which a checksum is found; -1 where it is not known. */
     default long generation(@SuppressWarnings("unused") int i) {
@@ -33,25 +46,33 @@ sealed interface Wanted {
     record Sequence(int[] slots, long[] generations, int size, IdentityChain chain, int from) implements Wanted {
 
         @Override
-        public int slot(int i) {
-            return slots[i];
-        }
-
-        @Override
         public long generation(int i) {
             return generations[i];
         }
 
         @Override
-        public ReadOutcome look(SlotBoardView board, int i) {
-            if (!board.holds(slots[i], generations[i])) {
-                return ReadOutcome.STALE;
+        public int look(SlotBoardView board, int first, int to) {
+            int held = board.holding(slots, generations, first, to);
+            for (int i = first; i < held; i++) {
+                if (!board.isNamed(slots[i], chain, from + i)) {
+                    return i;
+                }
             }
-            if (board.isNamed(slots[i], chain, from + i)) {
-                return ReadOutcome.TAKEN;
-            }
+            return held;
+        }
+
+        /** The name is that of the generation, and was read between the two looks at it. */
+        @Override
+        public int lookAgain(SlotBoardView board, int first, int to) {
+            return board.holding(slots, generations, first, to);
+        }
+
+        /** A name that does not fit may be that of the next generation. */
+        @Override
+        public ReadOutcome miss(SlotBoardView board, int i) {
+            boolean foreign = board.holds(slots[i], generations[i]) && !board.isNamed(slots[i], chain, from + i);
             SlotBoardView.fence();
-            return board.holds(slots[i], generations[i]) ? ReadOutcome.FOREIGN : ReadOutcome.STALE;
+            return foreign && board.holds(slots[i], generations[i]) ? ReadOutcome.FOREIGN : ReadOutcome.STALE;
         }
     }
 
@@ -70,18 +91,18 @@ sealed interface Wanted {
         }
 
         @Override
-        public int slot(int i) {
-            return slots[i];
-        }
-
-        @Override
         public long generation(int i) {
             return generations[i];
         }
 
         @Override
-        public ReadOutcome look(SlotBoardView board, int i) {
-            return board.holds(slots[i], generations[i]) ? ReadOutcome.TAKEN : ReadOutcome.STALE;
+        public int look(SlotBoardView board, int from, int to) {
+            return board.holding(slots, generations, from, to);
+        }
+
+        @Override
+        public int lookAgain(SlotBoardView board, int from, int to) {
+            return look(board, from, to);
         }
     }
 
@@ -100,13 +121,13 @@ sealed interface Wanted {
         }
 
         @Override
-        public int slot(int i) {
-            return slots[i];
+        public int look(SlotBoardView board, int from, int to) {
+            return board.lent(slots, loans, from, to);
         }
 
         @Override
-        public ReadOutcome look(SlotBoardView board, int i) {
-            return board.isLent(slots[i], loans[i]) ? ReadOutcome.TAKEN : ReadOutcome.STALE;
+        public int lookAgain(SlotBoardView board, int from, int to) {
+            return look(board, from, to);
         }
     }
 
@@ -124,13 +145,13 @@ sealed interface Wanted {
         }
 
         @Override
-        public int slot(int i) {
-            return slots[i];
+        public int look(SlotBoardView board, int from, int to) {
+            return to;
         }
 
         @Override
-        public ReadOutcome look(SlotBoardView board, int i) {
-            return ReadOutcome.TAKEN;
+        public int lookAgain(SlotBoardView board, int from, int to) {
+            return to;
         }
     }
 }

@@ -127,6 +127,15 @@ public final class BlockMemory implements AutoCloseable {
     }
 
     /**
+     * All data in one storage, from the start of the first block on.
+     *
+     * @throws io.kvbm.error.StorageException {@code NOT_ACCESSIBLE} where the CPU does not reach it
+     */
+    public MemorySegment data(int storage) {
+        return slice(storage, 0, layout.dataBytes());
+    }
+
+    /**
      * All data of a block.
      *
      * @throws LayoutException {@code INVALID_CONFIG} where the layout keeps the layers apart
