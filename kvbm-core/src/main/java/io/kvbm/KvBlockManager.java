@@ -1,6 +1,5 @@
 package io.kvbm;
 
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +13,7 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.BlockDescriptorList;
+import io.kvbm.block.BlockHandle;
 import io.kvbm.block.BlockSet;
 import io.kvbm.block.RemoteBlock;
 import io.kvbm.block.SlotBoard;
@@ -33,14 +33,15 @@ import io.kvbm.remote.EventJournal;
 import io.kvbm.remote.GetRequest;
 import io.kvbm.remote.LocalWorker;
 import io.kvbm.remote.Peer;
-import io.kvbm.remote.PeerMemory;
 import io.kvbm.remote.Peering;
 import io.kvbm.remote.PutRequest;
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.CacheLevel;
+import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.ContentFingerprint;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.token.ModelIdentity;
+import io.kvbm.transfer.TransferControl;
 import io.kvbm.transfer.TransferDispatcher;
 
 /**
@@ -56,14 +57,14 @@ public final class KvBlockManager implements AutoCloseable {
     /** The block set of the host level. Sets have fixed numbers, whichever levels there are. */
     public static final int HOST_BLOCK_SET = 1;
 
-    private static final SecureRandom RANDOM = new SecureRandom();
-
     private final long workerId;
     private final ContentFingerprint fingerprint;
     private final KvManagerModelConfig model;
     private final @Nullable BlockPool host;
     private final EventLog events;
     private final TransferDispatcher transfers;
+    private final MonotonicClock clock;
+    private final Duration takeTimeout;
     private final @Nullable Peering peering;
     private final CancellationToken cancellation;
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
@@ -87,7 +88,9 @@ public final class KvBlockManager implements AutoCloseable {
         this.workerId = config.runtime().workerId();
         this.model = config.model();
         this.fingerprint = fingerprint(config);
-        this.events = new EventLog(config.eventCapacity());
+        this.clock = config.clock();
+        this.takeTimeout = config.sharing() == null ? Duration.ZERO : config.sharing().takeTimeout();
+        this.events = new EventLog(config.eventCapacity(), config.eventDelivery());
         this.transfers = TransferDispatcher.builder()
                 .clock(config.clock())
                 .timeout(config.transferTimeout())
@@ -288,6 +291,9 @@ public final class KvBlockManager implements AutoCloseable {
      */
     public void withdraw() {
         withdrawn = true;
+        if (peering != null) {
+            peering.drain();
+        }
     }
 
     /** Whether this worker is about to leave, or leaving. */
@@ -301,6 +307,7 @@ public final class KvBlockManager implements AutoCloseable {
      * @return false where the time ran out first
      */
     public boolean drain(Duration timeout) throws InterruptedException {
+        withdraw();
         draining = true;
         return host == null || host.awaitIdle(timeout);
     }
@@ -346,6 +353,12 @@ public final class KvBlockManager implements AutoCloseable {
         return host;
     }
 
+    /** Puts what peers have of a sequence in the place of blocks to be filled; returns how many were replaced. */
+    int take(BlockPool pool, IdentityChain chain, int from, List<BlockHandle> blocks) {
+        return peering == null ? 0
+                : peering.taker().take(pool, chain, from, blocks, new TransferControl(clock, takeTimeout));
+    }
+
     void sequenceOpened(int tokens, int reused) {
         opened.increment();
         tokensRequested.add(tokens);
@@ -388,7 +401,7 @@ public final class KvBlockManager implements AutoCloseable {
                     .events(events)
                     .clock(config.clock());
             if (config.sharing() != null) {
-                share(pool, blocks, memory, config.runtime().epoch(), config.sharing().checksums());
+                share(pool, blocks, memory, config.runtime().epoch(), config.sharing());
             }
             return pool.build();
         } catch (RuntimeException | Error e) {
@@ -400,11 +413,12 @@ public final class KvBlockManager implements AutoCloseable {
     }
 
     private void share(BlockPoolBuilder pool, BlockSet blocks, BlockMemory memory, long epoch,
-            ChecksumMode checksums) {
-        SlotBoard.create(blocks, epoch, new SlotBoard.Nonce(RANDOM.nextLong(), RANDOM.nextLong())).ifPresent(board -> {
+            KvManagerSharingConfig sharing) {
+        SlotBoard.Nonce nonce = new SlotBoard.Nonce(sharing.random().nextLong(), sharing.random().nextLong());
+        SlotBoard.create(blocks, epoch, nonce).ifPresent(board -> {
             pool.board(board);
-            if (checksums != ChecksumMode.OFF) {
-                events.subscribe("checksums", new BlockChecksums(blocks.level(), memory, board, checksums));
+            if (sharing.checksums() != ChecksumMode.OFF) {
+                events.subscribe("checksums", new BlockChecksums(blocks.level(), memory, board, sharing.checksums()));
             }
         });
     }
@@ -412,9 +426,9 @@ public final class KvBlockManager implements AutoCloseable {
     private Peering peering(KvBlockManagerConfig config, KvManagerSharingConfig sharing) {
         LocalWorker local = new LocalWorker(workerId, config.runtime().epoch(), fingerprint,
                 host == null ? Map.of() : Map.of(CacheLevel.G2, host.blocks().layout().config()));
-        EventJournal journal = EventJournal.open(workerId, local.epoch(), pools(), events);
-        return new Peering(local, pools(), journal, sharing.limits(), PeerMemory.sameHost(sharing.checksums()),
-                config.clock(), RANDOM, config.transferTimeout());
+        EventJournal journal = EventJournal.open(workerId, local.epoch(), pools(), events, config.eventCapacity());
+        return new Peering(local, pools(), journal, sharing.limits(), sharing.memories(), config.clock(),
+                sharing.random(), config.transferTimeout());
     }
 
     /** A model without a name shares nothing, so its fingerprint is this worker's alone. */

@@ -5,6 +5,7 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.error.ConfigException;
+import io.kvbm.event.EventDelivery;
 import io.kvbm.event.EventLog;
 import io.kvbm.pool.LeakDetection;
 import io.kvbm.pool.ReusePolicy;
@@ -20,14 +21,15 @@ import io.kvbm.time.MonotonicClock;
  * @param reusePolicy which block is reused first
  * @param leakDetection how many calls have a leak net
  * @param eventCapacity events the log keeps, a power of two
+ * @param eventDelivery who feeds the log's listeners
  * @param transferTimeout the time within which a transfer has to be over
  * @param checkTransferAddresses whether every transfer's addresses are compared, which is slow
  * @param clock the clock of deadlines
  */
 public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerModelConfig model,
         @Nullable KvManagerLayoutConfig hostLayout, @Nullable KvManagerSharingConfig sharing, ReusePolicy reusePolicy,
-        LeakDetection leakDetection,
-        int eventCapacity, Duration transferTimeout, boolean checkTransferAddresses, MonotonicClock clock) {
+        LeakDetection leakDetection, int eventCapacity, EventDelivery eventDelivery, Duration transferTimeout,
+        boolean checkTransferAddresses, MonotonicClock clock) {
 
     /** Refuses values out of range with a {@link ConfigException} that names them. */
     public KvBlockManagerConfig {
@@ -56,6 +58,7 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
         private ReusePolicy reusePolicy = ReusePolicy.LINEAGE;
         private LeakDetection leakDetection = LeakDetection.SAMPLED;
         private int eventCapacity = EventLog.DEFAULT_CAPACITY;
+        private EventDelivery eventDelivery = EventDelivery.THREADS;
         private Duration transferTimeout = Duration.ofSeconds(30);
         private boolean checkTransferAddresses;
         private MonotonicClock clock = MonotonicClock.SYSTEM;
@@ -104,6 +107,12 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
             return this;
         }
 
+        /** Who feeds the listeners of the log; threads of its own unless set. */
+        public Builder eventDelivery(EventDelivery value) {
+            this.eventDelivery = value;
+            return this;
+        }
+
         /** The time within which a transfer has to be over; 30 s unless set. */
         public Builder transferTimeout(Duration value) {
             this.transferTimeout = value;
@@ -125,7 +134,8 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
         /** The configuration. */
         public KvBlockManagerConfig build() {
             return new KvBlockManagerConfig(required("runtime", runtime), required("model", model), hostLayout, sharing,
-                    reusePolicy, leakDetection, eventCapacity, transferTimeout, checkTransferAddresses, clock);
+                    reusePolicy, leakDetection, eventCapacity, eventDelivery, transferTimeout, checkTransferAddresses,
+                    clock);
         }
 
         private static <T> T required(String name, @Nullable T value) {

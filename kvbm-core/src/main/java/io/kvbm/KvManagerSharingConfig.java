@@ -1,6 +1,14 @@
 package io.kvbm;
 
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.random.RandomGenerator;
+
+import org.jspecify.annotations.Nullable;
+
+import io.kvbm.error.ConfigException;
 import io.kvbm.remote.ChecksumMode;
+import io.kvbm.remote.PeerMemory;
 import io.kvbm.remote.SharingLimits;
 
 /**
@@ -8,10 +16,73 @@ import io.kvbm.remote.SharingLimits;
  *
  * @param checksums of which blocks checksums are computed and compared
  * @param limits the bounds of what it knows of others and does for them
+ * @param takeTimeout the time that opening a sequence may spend on taking blocks from others
+ * @param memories where the memory of other workers is found
+ * @param random numbers that others cannot guess
  */
-public record KvManagerSharingConfig(ChecksumMode checksums, SharingLimits limits) {
+public record KvManagerSharingConfig(ChecksumMode checksums, SharingLimits limits, Duration takeTimeout,
+        PeerMemory.Source memories, RandomGenerator random) {
 
-    /** Checksums of one block in 64, and {@link SharingLimits#DEFAULT}. */
-    public static final KvManagerSharingConfig DEFAULT = new KvManagerSharingConfig(ChecksumMode.SAMPLED,
-            SharingLimits.DEFAULT);
+    /** Refuses a time that is not above zero. */
+    public KvManagerSharingConfig {
+        if (!takeTimeout.isPositive()) {
+            throw new ConfigException(ConfigException.Kind.INVALID,
+                    "takeTimeout is " + takeTimeout + "; give a time above zero");
+        }
+    }
+
+    /** Starts a configuration. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** Collects the values. */
+    public static final class Builder {
+
+        private static final SecureRandom RANDOM = new SecureRandom();
+
+        private ChecksumMode checksums = ChecksumMode.SAMPLED;
+        private SharingLimits limits = SharingLimits.DEFAULT;
+        private Duration takeTimeout = Duration.ofSeconds(1);
+        private PeerMemory.@Nullable Source memories;
+        private RandomGenerator random = RANDOM;
+
+        private Builder() {}
+
+        /** Of which blocks checksums are computed and compared; of one in 64 unless set. */
+        public Builder checksums(ChecksumMode value) {
+            this.checksums = value;
+            return this;
+        }
+
+        /** The bounds of what it knows of others and does for them; {@link SharingLimits#DEFAULT} unless set. */
+        public Builder limits(SharingLimits value) {
+            this.limits = value;
+            return this;
+        }
+
+        /** The time that opening a sequence may spend on taking blocks from others; 1 s unless set. */
+        public Builder takeTimeout(Duration value) {
+            this.takeTimeout = value;
+            return this;
+        }
+
+        /** Where the memory of other workers is found; on this host unless set. */
+        public Builder memories(PeerMemory.Source value) {
+            this.memories = value;
+            return this;
+        }
+
+        /** Numbers that others cannot guess; the machine's unless set. */
+        public Builder random(RandomGenerator value) {
+            this.random = value;
+            return this;
+        }
+
+        /** The configuration. */
+        public KvManagerSharingConfig build() {
+            return new KvManagerSharingConfig(checksums, limits, takeTimeout,
+                    memories == null ? PeerMemory.sameHost(checksums) : memories, random);
+        }
+    }
 }

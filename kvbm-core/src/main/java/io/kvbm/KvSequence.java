@@ -94,9 +94,20 @@ public final class KvSequence implements AutoCloseable {
             List<BlockHandle> handles = new ArrayList<>(blocks + 1);
             handles.addAll(acquired.found());
             handles.addAll(acquired.own());
-            KvSequence sequence = new KvSequence(manager, pool, chain, tokens, acquired.found().size(), handles);
+            int found = acquired.found().size();
+            int taken = found < reusable ? take(found, handles) : 0;
+            KvSequence sequence = new KvSequence(manager, pool, chain, tokens, found + taken, handles);
             manager.sequenceOpened(tokens.length, sequence.reusedTokens);
             return sequence;
+        }
+
+        private int take(int found, List<BlockHandle> handles) {
+            try {
+                return manager.take(pool, chain, found, handles.subList(found, reusable));
+            } catch (RuntimeException | Error e) {
+                pool.closeAll(handles);
+                throw e;
+            }
         }
     }
 

@@ -53,7 +53,7 @@ class RemoteBlocksTest {
     private KvBlockManager manager(long worker, LayoutType layout) {
         KvBlockManager manager = KvBlockManager.create(ToyModel.config(16, layout)
                 .runtime(KvManagerRuntimeConfig.builder().workerId(worker).build())
-                .sharing(KvManagerSharingConfig.DEFAULT)
+                .sharing(KvManagerSharingConfig.builder().build())
                 .build());
         managers.add(manager);
         return manager;

@@ -9,6 +9,7 @@ import io.kvbm.layout.DType;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.LeakDetection;
 import io.kvbm.storage.HostAllocator;
+import io.kvbm.token.ModelIdentity;
 
 /**
  * A model of two layers whose K and V at a position are eight bytes each, a function of the tenant, all tokens up to
@@ -28,6 +29,20 @@ final class ToyModel {
                 .pageSize(pageSize)
                 .innerDim(8)
                 .dtype(DType.U8);
+    }
+
+    /** The same model under a name, so that workers share it. */
+    static KvManagerModelConfig named(String name) {
+        return KvManagerModelConfig.of(ModelIdentity.builder()
+                .modelId(name)
+                .revision("1")
+                .dtype(DType.U8.name())
+                .layers(LAYERS)
+                .outer(2)
+                .heads(1)
+                .headDim(8)
+                .pageSize(PAGE)
+                .build());
     }
 
     static KvBlockManagerConfig.Builder config(int blocks, LayoutType layout) {

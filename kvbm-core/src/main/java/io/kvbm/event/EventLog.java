@@ -52,6 +52,7 @@ public final class EventLog implements EventSink, AutoCloseable {
     private final Condition delivered = lock.newCondition();
     private final List<Subscription> subscriptions = new ArrayList<>();
 
+    private final EventDelivery delivery;
     private final @Nullable KvEvent[] ring;
     private long oldest;
     private long next;
@@ -71,10 +72,21 @@ public final class EventLog implements EventSink, AutoCloseable {
      * @param capacity a power of two
      */
     public EventLog(int capacity) {
+        this(capacity, EventDelivery.THREADS);
+    }
+
+    /**
+     * A log that holds this many events.
+     *
+     * @param capacity a power of two
+     * @param delivery who feeds the listeners
+     */
+    public EventLog(int capacity, EventDelivery delivery) {
         if (capacity < 1 || Integer.bitCount(capacity) != 1) {
             throw new ConfigException(ConfigException.Kind.INVALID,
                     "The event log holds " + capacity + " events; give a power of two");
         }
+        this.delivery = delivery;
         this.ring = new KvEvent[capacity];
     }
 
@@ -122,11 +134,31 @@ public final class EventLog implements EventSink, AutoCloseable {
             Subscription subscription = new Subscription(name, listener, next);
             subscriptions.add(subscription);
             wanted = true;
-            Thread.ofVirtual().name("kvbm-events-" + name).start(subscription::run);
+            if (delivery == EventDelivery.THREADS) {
+                Thread.ofVirtual().name("kvbm-events-" + name).start(subscription::run);
+            }
             return subscription;
         } finally {
             lock.unlock();
         }
+    }
+
+    /**
+     * Feeds every listener in the calling thread with what it has not taken yet, where events are delivered by hand. One
+     * thread at a time.
+     */
+    public void deliver() {
+        if (delivery != EventDelivery.BY_HAND) {
+            throw new IllegalStateException("The events of this log are delivered by " + delivery);
+        }
+        List<Subscription> listening;
+        lock.lock();
+        try {
+            listening = List.copyOf(subscriptions);
+        } finally {
+            lock.unlock();
+        }
+        listening.forEach(Subscription::deliverAll);
     }
 
     /** The sequence number the next event will have. */
@@ -250,31 +282,50 @@ public final class EventLog implements EventSink, AutoCloseable {
         }
 
         private void run() {
-            while (true) {
-                long first;
-                long expected;
-                List<KvEvent> batch;
-                lock.lock();
-                try {
-                    if (!awaitEvents()) {
-                        return;
-                    }
-                    expected = cursor;
-                    first = Math.max(cursor, oldest);
-                    batch = copy(first, (int) Math.min(next - first, MAX_BATCH));
-                } finally {
-                    lock.unlock();
-                }
-                deliver(expected, first, batch);
-                lock.lock();
-                try {
-                    cursor = first + batch.size();
-                    dropTaken();
-                    delivered.signalAll();
-                } finally {
-                    lock.unlock();
-                }
+            while (deliverSome(true)) {
+                // the next batch
             }
+        }
+
+        private void deliverAll() {
+            while (deliverSome(false)) {
+                // the next batch
+            }
+        }
+
+        /** Delivers one batch; returns false where there is none, now or, for who waits, ever again. */
+        private boolean deliverSome(boolean wait) {
+            long first;
+            long expected;
+            List<KvEvent> batch;
+            lock.lock();
+            try {
+                if (wait ? !awaitEvents() : !hasEvents()) {
+                    return false;
+                }
+                expected = cursor;
+                first = Math.max(cursor, oldest);
+                batch = copy(first, (int) Math.min(next - first, MAX_BATCH));
+            } finally {
+                lock.unlock();
+            }
+            deliver(expected, first, batch);
+            lock.lock();
+            try {
+                cursor = first + batch.size();
+                dropTaken();
+                delivered.signalAll();
+            } finally {
+                lock.unlock();
+            }
+            return true;
+        }
+
+        private boolean hasEvents() {
+            if (cursor == next && closed && !ended) {
+                end();
+            }
+            return cursor < next && !ended;
         }
 
         private boolean awaitEvents() {

@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.function.BooleanSupplier;
 
 import org.jspecify.annotations.Nullable;
 
@@ -75,13 +76,15 @@ final class MappedLevel {
      * Copies blocks in order up to the first that is not what was wanted.
      *
      * @param destinations one for each, of the same shape; what those behind the last block taken hold is undefined
-     * @param goOn called every few blocks; throws where the read is to end
+     * @param mayGoOn asked every few blocks; where not, the read ends there
      * @throws RemoteException {@code TRANSPORT} where the memory is unmapped before the read has ended
      */
-    ReadResult read(Wanted wanted, List<Pin> destinations, Runnable goOn) {
+    ReadResult read(Wanted wanted, List<Pin> destinations, BooleanSupplier mayGoOn) {
         int done = 0;
         while (done < wanted.size()) {
-            goOn.run();
+            if (!mayGoOn.getAsBoolean()) {
+                return new ReadResult(done, ReadOutcome.LATE);
+            }
             if (closed) {
                 throw unmapped(null);
             }

@@ -103,7 +103,7 @@ public final class Peer {
         begin(wanted.size());
         boolean sound = true;
         try {
-            ReadResult result = level.read(wanted, destinations, control::check);
+            ReadResult result = level.read(wanted, destinations, control::mayGoOn);
             counters.count(result, level.layout().bytesPerBlock());
             sound = result.end() != ReadOutcome.CORRUPT;
             return result;

@@ -5,13 +5,15 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.kvbm.block.BlockHandle;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
 import io.kvbm.block.PinList;
-import io.kvbm.error.Decision;
 import io.kvbm.error.KvbmException;
-import io.kvbm.error.PoolException;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.transfer.TransferControl;
@@ -19,19 +21,21 @@ import io.kvbm.transfer.TransferControl;
 /**
  * Takes the blocks of a sequence that this worker lacks from peers that have them: proposed by the index, read from the
  * peer's memory, and registered here as if they had been computed. Whatever goes wrong on the way is a miss of the blocks
- * that are left.
+ * that are left, and costs the sequence nothing else.
  */
 public final class PrefixTaker {
 
     /** How many runs of blocks are taken for one sequence at most, each from one peer. */
     static final int MAX_RUNS = 4;
 
+    private static final Logger log = LoggerFactory.getLogger(PrefixTaker.class);
+
     private final Peers peers;
     private final PeerIndex index;
     private final LongAdder proposed = new LongAdder();
     private final LongAdder taken = new LongAdder();
-    private final LongAdder noRoom = new LongAdder();
     private final LongAdder refused = new LongAdder();
+    private final LongAdder failed = new LongAdder();
 
     /** Takes from these peers what this index proposes. */
     public PrefixTaker(Peers peers, PeerIndex index) {
@@ -40,70 +44,76 @@ public final class PrefixTaker {
     }
 
     /**
-     * Takes as many of a sequence's blocks {@code from}, {@code from + 1}, … below {@code to} as peers have.
+     * Puts registered blocks that hold a sequence's blocks {@code from}, {@code from + 1}, … in the place of private ones,
+     * as many as peers have. What the private blocks hold that are left is undefined afterwards.
      *
-     * @param pool where they are registered
-     * @param control whether to go on; where not, what was taken so far is returned
-     * @return holds on the blocks from {@code from} on, in order; empty where nobody has the first one
+     * @param pool whose blocks they are
+     * @param blocks a private block for each that is wanted; the first ones are replaced
+     * @param control whether to go on; where not, what was taken so far counts
+     * @return the number of blocks that were replaced
      */
-    public List<ImmutableBlock> take(BlockPool pool, IdentityChain chain, int from, int to, TransferControl control) {
-        List<ImmutableBlock> blocks = new ArrayList<>();
-        PeerRun run = new PeerRun(Math.min(to - from, 256));
-        for (int n = 0; n < MAX_RUNS && from + blocks.size() < to; n++) {
-            int before = blocks.size();
-            if (index.prefix(chain, from + before, to, run) == 0) {
+    public int take(BlockPool pool, IdentityChain chain, int from, List<BlockHandle> blocks, TransferControl control) {
+        int done = 0;
+        PeerRun run = new PeerRun(Math.min(blocks.size(), 256));
+        for (int n = 0; n < MAX_RUNS && done < blocks.size() && control.mayGoOn(); n++) {
+            if (index.prefix(chain, from + done, from + blocks.size(), run) == 0) {
                 break;
             }
             proposed.add(run.length());
-            try {
-                blocks.addAll(takeRun(pool, chain, from + before, run, control));
-            } catch (KvbmException e) {
-                if (e.decision() == Decision.FATAL) {
-                    pool.closeAll(blocks);
-                    throw e;
-                }
-                refused.add(run.length());
-            } catch (RuntimeException | Error e) {
-                pool.closeAll(blocks);
-                throw e;
-            }
-            if (blocks.size() == before) {
+            int some = attempt(pool, chain, from + done, run, blocks.subList(done, done + run.length()), control);
+            if (some == 0) {
                 break;
             }
+            taken.add(some);
+            done += some;
         }
-        taken.add(blocks.size());
-        return blocks;
+        return done;
     }
 
-    private List<ImmutableBlock> takeRun(BlockPool pool, IdentityChain chain, int from, PeerRun run,
+    private int attempt(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,
+            TransferControl control) {
+        try {
+            return takeRun(pool, chain, from, run, blocks, control);
+        } catch (KvbmException e) {
+            refused.add(run.length());
+            log.debug("{} are not taken: {}", run, e.getMessage());
+        } catch (RuntimeException e) {
+            failed.add(run.length());
+            log.warn("{} could not be taken and will be computed", run, e);
+        }
+        return 0;
+    }
+
+    private int takeRun(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,
             TransferControl control) {
         Optional<Peer> holder = peers.peer(run.holder().workerId())
                 .filter(peer -> peer.epoch() == run.holder().epoch() && peer.hits() && peer.isMapped());
         if (holder.isEmpty()) {
-            return List.of();
+            return 0;
         }
-        int n = Math.min(run.length(), pool.availableBlocks());
-        noRoom.add(run.length() - n);
-        try (BlockList<MutableBlock> own = pool.allocateBlocks(n)) {
-            int[] slots = new int[run.length()];
-            long[] generations = new long[run.length()];
-            run.copySlots(slots);
-            run.copyGenerations(generations);
-            ReadResult result;
-            try (PinList destinations = PinList.of(own)) {
-                result = holder.get()
-                        .read(run.holder().blockSet(), new Wanted.Sequence(slots, generations, n, chain, from),
-                                destinations, control);
-            }
-            return pool.registerBlocks(own.subList(0, result.blocks()), chain, from);
-        } catch (PoolException e) {
-            noRoom.add(n);
-            throw e;
+        List<MutableBlock> own = new ArrayList<>(blocks.size());
+        blocks.forEach(block -> own.add((MutableBlock) block));
+        int good;
+        try (PinList destinations = PinList.of(own)) {
+            good = holder.get().read(run.holder().blockSet(), wanted(run, chain, from), destinations, control).blocks();
         }
+        BlockList<ImmutableBlock> registered = pool.registerBlocks(own.subList(0, good), chain, from);
+        for (int i = 0; i < good; i++) {
+            blocks.set(i, registered.get(i));
+        }
+        return good;
+    }
+
+    private static Wanted wanted(PeerRun run, IdentityChain chain, int from) {
+        int[] slots = new int[run.length()];
+        long[] generations = new long[run.length()];
+        run.copySlots(slots);
+        run.copyGenerations(generations);
+        return new Wanted.Sequence(slots, generations, slots.length, chain, from);
     }
 
     /** What was proposed and what became of it. */
     public TakeStats stats() {
-        return new TakeStats(proposed.sum(), taken.sum(), noRoom.sum(), refused.sum());
+        return new TakeStats(proposed.sum(), taken.sum(), refused.sum(), failed.sum());
     }
 }

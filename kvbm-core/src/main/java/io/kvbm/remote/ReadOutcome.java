@@ -18,5 +18,8 @@ public enum ReadOutcome {
     CORRUPT,
 
     /** The owner has not computed a checksum, and blocks without one are not wanted. */
-    UNCHECKED
+    UNCHECKED,
+
+    /** The time for the read was over. */
+    LATE
 }

@@ -146,6 +146,9 @@ public final class RemoteTransfers {
     /** Copies blocks of a peer into pinned ones of ours, all of them or none that counts. */
     void pull(Peer peer, int blockSet, Wanted wanted, List<Pin> destinations, TransferControl control) {
         ReadResult result = peer.read(blockSet, wanted, destinations, control);
+        if (result.end() == ReadOutcome.LATE) {
+            control.check();
+        }
         if (result.end() != ReadOutcome.TAKEN) {
             throw new RemoteException(RemoteException.Kind.STALE_BLOCK, "Block " + wanted.slots()[result.blocks()]
                     + " of block set " + blockSet + " of " + peer + " is " + result.end()

@@ -5,7 +5,7 @@ package io.kvbm.remote;
  *
  * @param proposed blocks that the index believed a peer to have
  * @param taken blocks that were read and registered
- * @param noRoom blocks for which this worker had no room
  * @param refused blocks of peers that were leaving, busy, or left alone, or that were not read in time
+ * @param failed blocks that were not taken for reasons that nobody expects, of which the log tells
  */
-public record TakeStats(long proposed, long taken, long noRoom, long refused) {}
+public record TakeStats(long proposed, long taken, long refused, long failed) {}

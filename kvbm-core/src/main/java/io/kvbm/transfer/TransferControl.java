@@ -21,6 +21,11 @@ public final class TransferControl {
         this.deadline = clock.nanoTime() + Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
     }
 
+    /** Whether it may go on now; where it once may not, it never may again. */
+    public boolean mayGoOn() {
+        return !cancelled && clock.nanoTime() - deadline < 0;
+    }
+
     /**
      * Returns while the transfer may go on.
      *
@@ -30,7 +35,7 @@ public final class TransferControl {
         if (cancelled) {
             throw new TransferException(TransferException.Kind.CANCELLED, "The transfer was cancelled by its caller");
         }
-        if (clock.nanoTime() - deadline >= 0) {
+        if (!mayGoOn()) {
             throw new TransferException(TransferException.Kind.DEADLINE_EXCEEDED, "The transfer was not complete after "
                     + timeout + "; move fewer blocks at once or allow more time");
         }

@@ -400,4 +400,28 @@ class EventLogTest {
             }
         }
     }
+
+    @Test
+    void byHandNothingIsDeliveredBeforeItIsAskedForAndThenAllOfIt() {
+        EventLog log = new EventLog(4, EventDelivery.BY_HAND);
+        Recorder recorder = new Recorder();
+        Subscription subscription = log.subscribe("by hand", recorder);
+        publish(log, 6);
+        assertThat(recorder.sequences).isEmpty();
+        log.deliver();
+        assertThat(recorder.sequences).containsExactly(2L, 3L, 4L, 5L);
+        assertThat(subscription.missed()).isEqualTo(2);
+        publish(log, 1);
+        log.close();
+        log.deliver();
+        assertThat(recorder.sequences).endsWith(5L, 6L);
+    }
+
+    @Test
+    void whatThreadsDeliverCannotBeDeliveredByHandToo() {
+        try (EventLog log = new EventLog(4)) {
+            assertThatExceptionOfType(IllegalStateException.class).isThrownBy(log::deliver)
+                    .withMessageContaining("THREADS");
+        }
+    }
 }
