@@ -209,14 +209,18 @@ class RemoteBlocksTest {
         introduce(zero, one);
         int[] tokens = IntStream.range(0, 12).toArray();
         BlockDescriptorList named;
+        BlockDescriptorList without;
         try (BlockList<MutableBlock> mine = host(zero).allocateBlocks(3)) {
             fill(mine, 40);
             try (BlockList<ImmutableBlock> registered = host(zero).registerBlocks(mine, chain(zero, tokens), 0)) {
-                named = BlockDescriptorList.ofImmutable(registered);
+                named = zero.describeImmutable(registered);
+                without = BlockDescriptorList.ofImmutable(registered);
             }
         }
         assertThatThrownBy(() -> one.getRemoteBlocksMutable(named)).isInstanceOf(RemoteException.class)
                 .hasMessageContaining("permits reading only");
+        assertThatThrownBy(() -> one.getRemoteBlocksImmutable(without)).isInstanceOf(RemoteException.class)
+                .hasMessageContaining("no epoch");
         List<RemoteBlock> remote = one.getRemoteBlocksImmutable(named);
         try (BlockList<MutableBlock> copies = host(one).allocateBlocks(3)) {
             one.get(GetRequest.builder().from(remote).to(copies).build());

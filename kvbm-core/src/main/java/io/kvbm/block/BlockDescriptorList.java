@@ -59,7 +59,8 @@ public final class BlockDescriptorList {
     }
 
     /**
-     * Describes registered blocks with the generation of each.
+     * Describes registered blocks with the generation of each, which means something only together with the owner's
+     * {@linkplain #withEpoch epoch}.
      *
      * @throws DescriptorException {@code EMPTY_INPUT}, {@code NOT_HOMOGENEOUS} or {@code INVALID_BLOCK_HANDLE}
      */

@@ -149,6 +149,7 @@ public final class ControlCodec {
         out.u64(pull.askerEpoch());
         out.u64(pull.epoch());
         out.count(pull.sourceSet());
+        out.u64(pull.lease());
         out.count(pull.targetSet());
         writeText(out, pull.notification());
         out.count(pull.sources().length);
@@ -247,11 +248,12 @@ public final class ControlCodec {
         long askerEpoch = in.u64();
         long epoch = in.u64();
         int sourceSet = in.count();
+        long lease = in.u64();
         int targetSet = in.count();
         String notification = readText(in, "notification", MAX_NOTIFICATION_BYTES);
         int blocks = readBlocks(in, PULL_BYTES);
-        return new PeerRequest.Pull(asker, askerEpoch, epoch, sourceSet, in.counts(blocks), in.u64s(blocks), targetSet,
-                in.counts(blocks), notification);
+        return new PeerRequest.Pull(asker, askerEpoch, epoch, sourceSet, in.counts(blocks), in.u64s(blocks), lease,
+                targetSet, in.counts(blocks), notification);
     }
 
     /**

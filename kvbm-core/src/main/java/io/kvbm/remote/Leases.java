@@ -191,12 +191,15 @@ public final class Leases implements AutoCloseable {
     /**
      * Begins to copy into leased blocks on the writer's behalf.
      *
+     * @param number of the lease; 0 for any lease of the slots, where the writer knows of no number. Slots may have been
+     *        leased to the writer again since, for something else, which only the number tells
      * @throws RemoteException {@code NOT_MUTABLE} where a slot is not leased to this writer, or not any more
      */
-    synchronized Pull pull(long writer, int blockSet, int[] slots) {
+    synchronized Pull pull(long writer, long number, int blockSet, int[] slots) {
         for (Map.Entry<Long, Lease> entry : leases.entrySet()) {
             if (entry.getValue() instanceof Lease.Write lease && !lease.over && lease.holder() == writer
-                    && lease.blocks.blockSet() == blockSet && clock.nanoTime() - lease.deadline() < 0) {
+                    && (number == 0 || number == entry.getKey()) && lease.blocks.blockSet() == blockSet
+                    && clock.nanoTime() - lease.deadline() < 0) {
                 List<Pin> pins = pins(lease, slots);
                 if (pins.size() == slots.length) {
                     lease.pulls++;
@@ -206,6 +209,7 @@ public final class Leases implements AutoCloseable {
         }
         throw new RemoteException(RemoteException.Kind.NOT_MUTABLE, "The " + slots.length
                 + " blocks of block set " + blockSet + " are not leased to worker " + Long.toUnsignedString(writer)
+                + (number == 0 ? "" : " by lease " + Long.toUnsignedString(number))
                 + " at this time; have their owner lease them");
     }
 

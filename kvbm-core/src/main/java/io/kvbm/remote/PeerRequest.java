@@ -83,13 +83,14 @@ public sealed interface PeerRequest {
      * @param sourceSet where the sources lie
      * @param sources their slots
      * @param loans the number under which each is lent
+     * @param lease the number of the lease under which the destinations may be written; 0 for any lease of theirs
      * @param targetSet where the destinations lie
      * @param targets their slots, in the same order
      * @param notification what the worker that is asked tells its application then; empty for nothing
      */
     @SuppressWarnings("ArrayRecordComponent") // a message, which is made once and read once
-    record Pull(long asker, long askerEpoch, long epoch, int sourceSet, int[] sources, long[] loans, int targetSet,
-            int[] targets, String notification) implements PeerRequest {
+    record Pull(long asker, long askerEpoch, long epoch, int sourceSet, int[] sources, long[] loans, long lease,
+            int targetSet, int[] targets, String notification) implements PeerRequest {
 
         /** Refuses numbers below 0, and other than one loan and one target for each source. */
         public Pull {

@@ -14,9 +14,11 @@ import io.kvbm.error.RemoteException;
  *
  * @param local where the bytes come from
  * @param remote where they go to, all of one block set and mutable
+ * @param lease the number of the lease under which they are filled, or 0 where only their descriptors are known: then any
+ *        lease of theirs will do, also one that was given since for something else
  * @param notification what the other worker's application is told afterwards; empty for nothing
  */
-public record PutRequest(List<? extends BlockHandle> local, List<RemoteBlock> remote, String notification)
+public record PutRequest(List<? extends BlockHandle> local, List<RemoteBlock> remote, long lease, String notification)
         implements
             RemoteRequest {
 
@@ -39,6 +41,11 @@ public record PutRequest(List<? extends BlockHandle> local, List<RemoteBlock> re
         remote = List.copyOf(remote);
     }
 
+    /** A request for these blocks under any lease of theirs. */
+    public PutRequest(List<? extends BlockHandle> local, List<RemoteBlock> remote, String notification) {
+        this(local, remote, 0, notification);
+    }
+
     /** Starts a request. */
     public static Builder builder() {
         return new Builder();
@@ -55,6 +62,7 @@ public record PutRequest(List<? extends BlockHandle> local, List<RemoteBlock> re
 
         private @Nullable List<? extends BlockHandle> sources;
         private @Nullable List<RemoteBlock> destinations;
+        private long lease;
         private String notification = "";
 
         private Builder() {}
@@ -71,6 +79,12 @@ public record PutRequest(List<? extends BlockHandle> local, List<RemoteBlock> re
             return this;
         }
 
+        /** Under which lease; any of these blocks unless set. */
+        public Builder lease(long number) {
+            this.lease = number;
+            return this;
+        }
+
         /** What the other worker's application is told when the last byte has arrived. */
         public Builder notification(String text) {
             this.notification = text;
@@ -80,7 +94,7 @@ public record PutRequest(List<? extends BlockHandle> local, List<RemoteBlock> re
         /** The request. */
         public PutRequest build() {
             return new PutRequest(sources == null ? List.of() : sources,
-                    destinations == null ? List.of() : destinations, notification);
+                    destinations == null ? List.of() : destinations, lease, notification);
         }
     }
 }

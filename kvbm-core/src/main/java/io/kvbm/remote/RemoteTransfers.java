@@ -104,7 +104,7 @@ public final class RemoteTransfers {
             long[] numbers = lent.lend(sources);
             try {
                 peer.order(new PeerRequest.Pull(local.workerId(), local.epoch(), peer.epoch(),
-                        pool.blocks().number(), sources, numbers, request.blockSet(), request.slots(),
+                        pool.blocks().number(), sources, numbers, request.lease(), request.blockSet(), request.slots(),
                         request.notification()), sources.length);
             } finally {
                 lent.takeBack(sources);

@@ -94,7 +94,7 @@ public final class WorkerDesk implements PeerLink {
 
     private PeerAnswer pull(PeerRequest.Pull wanted) {
         requireEpoch(wanted.epoch());
-        try (Leases.Pull pull = leases.pull(wanted.asker(), wanted.targetSet(), wanted.targets())) {
+        try (Leases.Pull pull = leases.pull(wanted.asker(), wanted.lease(), wanted.targetSet(), wanted.targets())) {
             transfers.pull(wanted, pull.pins());
         }
         if (!wanted.notification().isEmpty()) {

@@ -34,8 +34,7 @@ class ControlCodecTest {
     private static final PeerRequest.Lease LEASE = new PeerRequest.Lease(-1, 3, 1, new int[]{0, Integer.MAX_VALUE},
             new long[]{5, Long.MAX_VALUE}, Duration.ofHours(1));
     private static final PeerRequest.Pull PULL = new PeerRequest.Pull(-1, 2, 3, 4, new int[]{6, 7}, new long[]{-1, 9},
-            5,
-            new int[]{10, 11}, "h\u00e4");
+            8, 5, new int[]{10, 11}, "h\u00e4");
 
     private static void refused(Kind kind, String why, ThrowingCallable call) {
         assertThatExceptionOfType(RemoteException.class).isThrownBy(call)
@@ -84,7 +83,8 @@ class ControlCodecTest {
                         + "00000002 00000000 7fffffff 0000000000000005 7fffffffffffffff"),
                 new Golden<>(new PeerRequest.EndLease(2, 3, -4),
                         "0005 0000000000000002 0000000000000003 fffffffffffffffc"),
-                new Golden<>(PULL, "0006 ffffffffffffffff 0000000000000002 0000000000000003 00000004 00000005"
+                new Golden<>(PULL, "0006 ffffffffffffffff 0000000000000002 0000000000000003 00000004"
+                        + "0000000000000008 00000005"
                         + "0003 68c3a4 00000002 00000006 00000007 ffffffffffffffff 0000000000000009 0000000a 0000000b"),
                 new Golden<>(new PeerRequest.Notify(2, "ok\n"), "0007 0000000000000002 0003 6f6b0a"));
     }
@@ -163,7 +163,7 @@ class ControlCodecTest {
         long[] numbers = new long[ControlCodec.MAX_SLOTS];
         for (PeerRequest request : List.of(new PeerRequest.Lease(1, 1, 1, slots, numbers, SECOND),
                 new PeerRequest.Pull(1,
-                        1, 1, 1, slots, numbers, 1, slots, "x".repeat(ControlCodec.MAX_NOTIFICATION_BYTES)))) {
+                        1, 1, 1, slots, numbers, 1, 1, slots, "x".repeat(ControlCodec.MAX_NOTIFICATION_BYTES)))) {
             byte[] message = ControlCodec.encode(request);
             assertThat(message).hasSizeLessThanOrEqualTo(ControlCodec.MAX_REQUEST_BYTES);
             assertThat(ControlCodec.encode(ControlCodec.decodeRequest(message))).isEqualTo(message);
@@ -255,7 +255,7 @@ class ControlCodecTest {
 
     private static PeerRequest pull(int sourceSet, int[] sources, long[] loans, int targetSet, int[] targets,
             String notification) {
-        return new PeerRequest.Pull(1, 1, 1, sourceSet, sources, loans, targetSet, targets, notification);
+        return new PeerRequest.Pull(1, 1, 1, sourceSet, sources, loans, 1, targetSet, targets, notification);
     }
 
     private static void malformed(String why, ThrowingCallable call) {

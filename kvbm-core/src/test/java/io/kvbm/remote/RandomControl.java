@@ -33,7 +33,7 @@ final class RandomControl {
                 int blocks = blocks(random);
                 yield new PeerRequest.Pull(random.nextLong(), random.nextLong(), random.nextLong(),
                         random.nextInt() >>> 1, slots(random, blocks), random.longs(blocks).toArray(),
-                        random.nextInt() >>> 1, slots(random, blocks), text(random));
+                        random.nextLong(), random.nextInt() >>> 1, slots(random, blocks), text(random));
             }
             default -> new PeerRequest.Notify(random.nextLong(), "-" + text(random));
         };
