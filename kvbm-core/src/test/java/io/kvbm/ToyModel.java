@@ -15,9 +15,9 @@ import io.kvbm.token.ModelIdentity;
  * A model of two layers whose K and V at a position are eight bytes each, a function of the tenant, all tokens up to
  * the position, the layer, and which of both it is: as with a real one, nothing else decides.
  */
-final class ToyModel {
+public final class ToyModel {
 
-    static final int PAGE = 4;
+    public static final int PAGE = 4;
     private static final int LAYERS = 2;
 
     private ToyModel() {}
@@ -32,7 +32,12 @@ final class ToyModel {
     }
 
     /** The same model under a name, so that workers share it. */
-    static KvManagerModelConfig named(String name) {
+    public static KvManagerModelConfig named(String name) {
+        return named(name, 8);
+    }
+
+    /** The same model under a name, of which some bytes at each position are not used. */
+    public static KvManagerModelConfig named(String name, int bytes) {
         return KvManagerModelConfig.of(ModelIdentity.builder()
                 .modelId(name)
                 .revision("1")
@@ -40,7 +45,7 @@ final class ToyModel {
                 .layers(LAYERS)
                 .outer(2)
                 .heads(1)
-                .headDim(8)
+                .headDim(bytes)
                 .pageSize(PAGE)
                 .build());
     }
@@ -58,7 +63,7 @@ final class ToyModel {
     }
 
     /** Computes positions {@code from} (inclusive) to {@code to} (exclusive) into the sequence's blocks. */
-    static void compute(KvSequence sequence, String tenant, int from, int to) {
+    public static void compute(KvSequence sequence, String tenant, int from, int to) {
         int page = sequence.blocks().isEmpty() ? 1 : sequence.blocks().getFirst().layout().pageSize();
         long state = tenant.hashCode();
         for (int position = 0; position < to; position++) {
@@ -75,13 +80,13 @@ final class ToyModel {
     }
 
     /** Computes what is missing up to a position and says so. */
-    static void computeTo(KvSequence sequence, String tenant, int to) {
+    public static void computeTo(KvSequence sequence, String tenant, int to) {
         compute(sequence, tenant, sequence.computedTokens(), to);
         sequence.computed(to);
     }
 
     /** Fails unless the blocks hold what the model computes for the first {@code to} of these tokens. */
-    static void verify(KvSequence sequence, String tenant, List<Integer> tokens, int to) {
+    public static void verify(KvSequence sequence, String tenant, List<Integer> tokens, int to) {
         List<Block> blocks = sequence.blocks();
         int page = blocks.isEmpty() ? 1 : blocks.getFirst().layout().pageSize();
         long state = tenant.hashCode();

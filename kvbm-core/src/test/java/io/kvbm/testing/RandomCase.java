@@ -7,12 +7,17 @@ public final class RandomCase {
 
     private RandomCase() {}
 
-    /** A source of randomness from {@code KVBM_SEED}, or a fresh seed; printed, so that a failure can be repeated. */
-    public static Random random(String test) {
+    /** A seed from {@code KVBM_SEED}, or a fresh one; printed, so that a failure can be repeated. */
+    public static long seed(String test) {
         String given = System.getenv("KVBM_SEED");
         long seed = given == null ? new Random().nextLong() : Long.parseLong(given);
         System.out.println(test + ": KVBM_SEED=" + seed);
-        return new Random(seed);
+        return seed;
+    }
+
+    /** A source of randomness from {@code KVBM_SEED}, or a fresh seed; printed, so that a failure can be repeated. */
+    public static Random random(String test) {
+        return new Random(seed(test));
     }
 
     /** {@code base} cases times {@code KVBM_SCALE}. */
