@@ -225,7 +225,7 @@ public final class Reconciler {
                     + " was started anew or has changed while it was asked; it is asked again");
         }
         followers.forget(state.workerId());
-        return peers.replace(blockset, watch.link);
+        return peers.replace(blockset, state.digest(), watch.link);
     }
 
     // ---------------------------------------------------------------------------------------------- one id, two workers
