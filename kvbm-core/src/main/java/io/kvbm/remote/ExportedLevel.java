@@ -120,6 +120,21 @@ public record ExportedLevel(int blockSet, CacheLevel level, LayoutType layoutTyp
         return layout.numBlocks();
     }
 
+    /**
+     * Refuses blocks of another shape than ours: two blocks can be copied into each other where all dimensions but their
+     * number and alignment are equal.
+     *
+     * @throws RemoteException {@code GEOMETRY}
+     */
+    void requireShape(LayoutConfig ours) {
+        if (ours.numLayers() != layout.numLayers() || ours.outerDim() != layout.outerDim()
+                || ours.pageSize() != layout.pageSize() || ours.innerDim() != layout.innerDim()
+                || ours.dtype() != layout.dtype()) {
+            throw new RemoteException(RemoteException.Kind.GEOMETRY, "The blocks of block set " + blockSet
+                    + " are of " + layout + ", ours of " + ours + "; workers share blocks of one shape only");
+        }
+    }
+
     static boolean isHost(StorageType type) {
         return type instanceof StorageType.System || type instanceof StorageType.Pinned;
     }

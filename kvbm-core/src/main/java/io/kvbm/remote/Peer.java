@@ -31,10 +31,10 @@ public final class Peer {
     private int blocksInFlight;
     private long lingerUntil;
 
-    Peer(Blockset blockset, boolean hits, @Nullable PeerMemory memory, @Nullable PeerLink link, PeerLimits limits,
-            MonotonicClock clock) {
+    Peer(Blockset blockset, String digest, boolean hits, @Nullable PeerMemory memory, @Nullable PeerLink link,
+            PeerLimits limits, MonotonicClock clock) {
         this.blockset = blockset;
-        this.digest = BlocksetCodec.digest(BlocksetCodec.encode(blockset));
+        this.digest = digest;
         this.hits = hits;
         this.memory = memory;
         this.link = link;
@@ -58,7 +58,7 @@ public final class Peer {
         return blockset;
     }
 
-    /** The digest of what it exports, see {@link BlocksetCodec#digest}. */
+    /** The digest of the document in which it exports that, see {@link BlocksetCodec#digest}. */
     public String digest() {
         return digest;
     }
@@ -66,6 +66,16 @@ public final class Peer {
     /** Whether its content is of our model, so that what it holds can be a hit. */
     public boolean hits() {
         return hits;
+    }
+
+    /** Whether there is a way to ask it. */
+    boolean isReached() {
+        return link != null;
+    }
+
+    /** Whether this is the way by which it is asked. */
+    boolean isReachedBy(PeerLink way) {
+        return way.equals(link);
     }
 
     /** What has been read from it. */

@@ -36,7 +36,11 @@ final class PeerBreaker {
         return true;
     }
 
+    /** An attempt from before the pause that ends within it decides nothing. */
     void succeeded() {
+        if (open && !probing) {
+            return;
+        }
         open = false;
         probing = false;
         failures.clear();

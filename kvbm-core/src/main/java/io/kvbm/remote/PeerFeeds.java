@@ -9,9 +9,6 @@ import io.kvbm.error.RemoteException;
 /** Follows what peers hold, each by a feed of its own, and keeps the index up to date with it. Safe for use by several threads. */
 final class PeerFeeds implements Reconciler.Followers {
 
-    /** Pages that are fetched from one worker in one go at most, so that the others have their turn. */
-    private static final int MOST_PAGES = 16;
-
     private final LocalWorker local;
     private final PeerIndex index;
     private final Map<Long, PeerFeed> feeds = new HashMap<>();
@@ -22,9 +19,9 @@ final class PeerFeeds implements Reconciler.Followers {
     }
 
     @Override
-    public void follow(Peer peer, PeerLink link) {
+    public void follow(Peer peer, PeerLink link, int pages) {
         PeerFeed feed = feed(peer);
-        for (int page = 0; page < MOST_PAGES; page++) {
+        for (int page = 0; page < pages; page++) {
             PeerRequest.Events wanted = feed.next(local.workerId());
             PeerAnswer answer = link.ask(wanted);
             if (!(answer instanceof PeerAnswer.Events events)) {

@@ -46,7 +46,7 @@ public final class Peers implements AutoCloseable {
 
     /**
      * Learns what another worker exports, in place of what an older life of it exported. The same export again changes
-     * nothing.
+     * nothing, unless there was no way to ask the worker so far.
      *
      * @param link the way to ask it, or null where there is none: then its blocks can be read but nothing can be put
      * @throws RemoteException {@code OWN_WORKER}, {@code STALE_EPOCH} where a later life is known, {@code GEOMETRY} where
@@ -56,7 +56,7 @@ public final class Peers implements AutoCloseable {
     public synchronized Peer importBlockset(Blockset blockset, @Nullable PeerLink link) {
         requireOther(blockset.workerId());
         Peer known = peers.get(blockset.workerId());
-        if (known != null && known.blockset().equals(blockset)) {
+        if (known != null && known.blockset().equals(blockset) && (link == null || known.isReached())) {
             known.returned();
             return known;
         }
@@ -65,16 +65,17 @@ public final class Peers implements AutoCloseable {
                     + Long.toUnsignedString(blockset.epoch()) + ", but " + known
                     + " is known already; fetch the blockset anew");
         }
-        return replace(blockset, link);
+        return replace(blockset, BlocksetCodec.digest(BlocksetCodec.encode(blockset)), link);
     }
 
     /**
      * Learns what another worker exports, in place of what is known of it: for who has just asked the worker itself, which
      * knows better than any order of epochs.
      *
+     * @param digest of the document, which says more than the blockset where its writer is of a later version
      * @throws RemoteException as {@link #importBlockset} but for {@code STALE_EPOCH}
      */
-    synchronized Peer replace(Blockset blockset, @Nullable PeerLink link) {
+    synchronized Peer replace(Blockset blockset, String digest, @Nullable PeerLink link) {
         requireOther(blockset.workerId());
         Peer known = peers.get(blockset.workerId());
         if (known == null && peers.size() >= limits.peers()) {
@@ -83,8 +84,8 @@ public final class Peers implements AutoCloseable {
                     + " peers that are known at most; raise the limit");
         }
         blockset.levels().forEach(this::requireOurShape);
-        Peer peer = new Peer(blockset, blockset.isOf(local.fingerprint()), memories.open(blockset).orElse(null), link,
-                limits, clock);
+        Peer peer = new Peer(blockset, digest, blockset.isOf(local.fingerprint()),
+                memories.open(blockset).orElse(null), link, limits, clock);
         peers.put(blockset.workerId(), peer);
         if (known != null) {
             retire(known);
@@ -103,15 +104,10 @@ public final class Peers implements AutoCloseable {
         }
     }
 
-    /** Two blocks can be copied into each other where all dimensions but their number and alignment are equal. */
     private void requireOurShape(ExportedLevel level) {
         LayoutConfig ours = local.layouts().get(level.level());
-        LayoutConfig theirs = level.layout();
-        if (ours != null && !(ours.numLayers() == theirs.numLayers() && ours.outerDim() == theirs.outerDim()
-                && ours.pageSize() == theirs.pageSize() && ours.innerDim() == theirs.innerDim()
-                && ours.dtype() == theirs.dtype())) {
-            throw new RemoteException(RemoteException.Kind.GEOMETRY, "The blocks of block set " + level.blockSet()
-                    + " are of " + theirs + ", ours of " + ours + "; workers share blocks of one shape only");
+        if (ours != null) {
+            level.requireShape(ours);
         }
     }
 
@@ -216,10 +212,11 @@ public final class Peers implements AutoCloseable {
         }
     }
 
-    /** The worker of these blocks, in the life in which they were named. */
+    /** The worker of these blocks, which it exports, in the life in which they were named. */
     Peer require(RemoteRequest request) {
         Peer peer = require(request.workerId(), request.blockSet());
         request.remote().forEach(block -> peer.requireEpoch(OptionalLong.of(block.epoch())));
+        peer.requireSlots(request.blockSet(), request.slots());
         return peer;
     }
 

@@ -3,14 +3,16 @@ package io.kvbm.remote;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.Collectors;
 
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,7 +49,6 @@ public final class Reconciler {
     private final Followers followers;
 
     private final Map<String, Watch> watches = new HashMap<>();
-    private final Set<Long> disputed = new HashSet<>();
     private final LongAdder refusals = new LongAdder();
 
     /** Knows nobody yet. */
@@ -67,14 +68,18 @@ public final class Reconciler {
         /** Follows nobody. */
         Followers NONE = new Followers() {
             @Override
-            public void follow(Peer peer, PeerLink link) {}
+            public void follow(Peer peer, PeerLink link, int pages) {}
 
             @Override
             public void forget(long workerId) {}
         };
 
-        /** Fetches what has happened at a peer since the last call. */
-        void follow(Peer peer, PeerLink link);
+        /**
+         * Fetches what has happened at a peer since the last call.
+         *
+         * @param pages how many pages to fetch at most
+         */
+        void follow(Peer peer, PeerLink link, int pages);
 
         /** Forgets what a worker holds. */
         void forget(long workerId);
@@ -99,12 +104,18 @@ public final class Reconciler {
         watches.values().forEach(watch -> watch.listed(present.contains(watch.address), now));
     }
 
-    /** Asks whoever is due, and lets go whose time has come; to be called several times a second. */
+    /**
+     * Asks whoever is due, and lets go whose time has come; to be called several times a second. Whom the executor has no
+     * room for is asked in a later step.
+     */
     public void step(Executor executor) {
         for (Watch watch : due()) {
             if (watch.turn.compareAndSet(false, true)) {
                 try {
                     executor.execute(() -> visit(watch));
+                } catch (RejectedExecutionException e) {
+                    watch.turn.set(false);
+                    log.debug("The worker at {} is asked later: {}", watch.address, e.getMessage());
                 } catch (RuntimeException | Error e) {
                     watch.turn.set(false);
                     throw e;
@@ -123,15 +134,22 @@ public final class Reconciler {
     private synchronized void letGo() {
         long now = clock.nanoTime();
         for (Watch watch : List.copyOf(watches.values())) {
-            boolean gone = watch.isSilentFor(settings.dead(), now)
-                    || watch.isAbsentFor(settings.absent(), now) || (!watch.listed && watch.isSilent());
-            if (gone) {
-                worker(watch).filter(worker -> !answersElsewhere(worker, watch)).ifPresent(this::forget);
-                watch.answer = null;
+            if (watch.turn.compareAndSet(false, true)) { // what is being learnt of it is not to come after its end
+                letGo(watch, now);
+                watch.turn.set(false);
             }
-            if (!watch.listed && watch.answer == null) {
-                watches.remove(watch.address);
-            }
+        }
+    }
+
+    private void letGo(Watch watch, long now) {
+        boolean gone = watch.isSilentFor(settings.dead(), now) || watch.isAbsentFor(settings.absent(), now)
+                || (!watch.listed && watch.silent);
+        if (gone) {
+            forgetWhoAnswered(watch);
+            watch.answer = null;
+        }
+        if (!watch.listed && watch.answer == null) {
+            watches.remove(watch.address);
         }
     }
 
@@ -139,11 +157,16 @@ public final class Reconciler {
         return Optional.ofNullable(watch.answer).map(PeerAnswer.State::workerId);
     }
 
-    private boolean answersElsewhere(long worker, Watch but) {
-        return watches.values()
+    /** Forgets the worker that answered there last, unless it is known from another address, which is not silent. */
+    private void forgetWhoAnswered(Watch watch) {
+        worker(watch).filter(worker -> watches.values()
                 .stream()
-                .anyMatch(watch -> !watch.address.equals(but.address) && !watch.isSilent()
-                        && worker(watch).filter(other -> other == worker).isPresent());
+                .noneMatch(other -> other != watch && !other.silent && isReachedBy(worker, other.link)))
+                .ifPresent(this::forget);
+    }
+
+    private boolean isReachedBy(long worker, PeerLink link) {
+        return peers.peer(worker).filter(peer -> peer.isReachedBy(link)).isPresent();
     }
 
     private void forget(long worker) {
@@ -154,17 +177,26 @@ public final class Reconciler {
     // ---------------------------------------------------------------------------------------------- one address
 
     private void visit(Watch watch) {
+        PeerAnswer.@Nullable State state = null;
         try {
-            PeerAnswer.State state = ask(watch);
-            if (state.workerId() != local.workerId()) {
+            state = ask(watch);
+            if (isDisputed(watch, state)) {
+                forget(state.workerId());
+            } else if (state.workerId() != local.workerId()) {
                 settle(watch, state);
-            } else if (state.epoch() != local.epoch()) {
-                dispute(state.workerId(), watch.address + " has the id of this worker");
             }
-        } catch (KvbmException e) {
-            refusals.increment();
-            log.debug("Nothing was learnt of the worker at {}: {}", watch.address, e.getMessage());
             synchronized (this) {
+                watch.succeeded(clock.nanoTime(), settings.interval());
+            }
+        } catch (RuntimeException e) { // whatever it is, it is this address's affair only
+            refusals.increment();
+            if (e instanceof KvbmException) {
+                log.debug("Nothing was learnt of the worker at {}: {}", watch.address, e.getMessage());
+            } else {
+                log.warn("The worker at {} could not be asked", watch.address, e);
+            }
+            synchronized (this) {
+                watch.silent = state == null;
                 watch.failed(clock.nanoTime(), settings);
             }
         } finally {
@@ -178,7 +210,10 @@ public final class Reconciler {
             throw unexpected(watch.address, answer);
         }
         synchronized (this) {
-            watch.answered(state, clock.nanoTime(), settings.interval());
+            if (worker(watch).filter(before -> before != state.workerId()).isPresent()) {
+                forgetWhoAnswered(watch);
+            }
+            watch.answered(state, clock.nanoTime());
         }
         return state;
     }
@@ -191,26 +226,24 @@ public final class Reconciler {
 
     /** Has what is known of a worker agree with what it says. */
     private void settle(Watch watch, PeerAnswer.State state) {
-        if (isDisputed(watch, state)) {
-            return;
+        long worker = state.workerId();
+        if (peers.peer(worker).filter(known -> known.epoch() != state.epoch()).isPresent()) {
+            forget(worker); // that life is over, whatever the next one exports
         }
-        Peer peer = peers.peer(state.workerId()).filter(known -> isUpToDate(known, state)).orElse(null);
         if (state.draining()) {
-            peers.leave(state.workerId());
+            peers.leave(worker);
+            followers.forget(worker);
             return;
         }
+        Peer peer = peers.peer(worker).filter(known -> known.digest().equals(state.digest())).orElse(null);
         if (peer == null) {
             peer = fetch(watch, state);
         } else {
-            peers.returned(state.workerId());
+            peers.returned(worker);
         }
         if (peer.hits()) {
-            followers.follow(peer, watch.link);
+            followers.follow(peer, watch.link, settings.pages());
         }
-    }
-
-    private static boolean isUpToDate(Peer known, PeerAnswer.State state) {
-        return known.epoch() == state.epoch() && known.digest().equals(state.digest());
     }
 
     private Peer fetch(Watch watch, PeerAnswer.State state) {
@@ -224,26 +257,40 @@ public final class Reconciler {
             throw new RemoteException(RemoteException.Kind.STALE_EPOCH, "The worker at " + watch.address
                     + " was started anew or has changed while it was asked; it is asked again");
         }
-        followers.forget(state.workerId());
-        return peers.replace(blockset, watch.link);
+        Peer peer = peers.replace(blockset, state.digest(), watch.link);
+        followers.forget(state.workerId()); // what was exported before
+        return peer;
     }
 
     // ---------------------------------------------------------------------------------------------- one id, two workers
 
-    /** Whether another life of the worker answers at another address too; both are asked once more before that is said. */
+    /** Whether another worker has the id of the one that answers, which is said once. */
     private boolean isDisputed(Watch watch, PeerAnswer.State state) {
+        Optional<String> rival = rival(watch, state);
+        synchronized (this) {
+            if (rival.isPresent() && !disputed().contains(state.workerId())) {
+                log.error("Worker {} is used by nobody: those at {} and {} are two workers with one id. Give every"
+                        + " worker an id of its own", Long.toUnsignedString(state.workerId()), watch.address,
+                        rival.get());
+            }
+            watch.disputed = rival.isPresent();
+        }
+        return rival.isPresent();
+    }
+
+    /** Where another life of the worker answers too; both are asked once more before that is said. */
+    private Optional<String> rival(Watch watch, PeerAnswer.State state) {
+        if (state.workerId() == local.workerId()) {
+            return state.epoch() == local.epoch() ? Optional.empty() : Optional.of("this one");
+        }
         for (Watch other : rivals(watch, state)) {
-            if (answersAs(other, state.workerId()) && answersAs(watch, state.workerId())) {
-                dispute(state.workerId(), watch.address + " and " + other.address
-                        + " are two workers with one id");
-                forget(state.workerId());
-                return true;
+            Optional<Long> theirs = epoch(other, state.workerId());
+            Optional<Long> ours = epoch(watch, state.workerId());
+            if (theirs.isPresent() && ours.isPresent() && !theirs.equals(ours)) {
+                return Optional.of(other.address);
             }
         }
-        synchronized (this) {
-            disputed.remove(state.workerId());
-        }
-        return false;
+        return Optional.empty();
     }
 
     private synchronized List<Watch> rivals(Watch watch, PeerAnswer.State state) {
@@ -258,25 +305,23 @@ public final class Reconciler {
         return rivals;
     }
 
-    private boolean answersAs(Watch watch, long worker) {
+    /** Which life of the worker answers there now; empty where none does. */
+    private Optional<Long> epoch(Watch watch, long worker) {
         try {
             return watch.link.ask(new PeerRequest.State(local.workerId())) instanceof PeerAnswer.State state
-                    && state.workerId() == worker;
-        } catch (KvbmException e) {
-            return false;
-        }
-    }
-
-    private synchronized void dispute(long worker, String what) {
-        if (disputed.add(worker)) {
-            log.error("Worker {} is used by nobody: {}. Give every worker an id of its own",
-                    Long.toUnsignedString(worker), what);
+                    && state.workerId() == worker ? Optional.of(state.epoch()) : Optional.empty();
+        } catch (RuntimeException e) {
+            return Optional.empty();
         }
     }
 
     /** The ids that more than one worker has. */
     public synchronized Set<Long> disputed() {
-        return Set.copyOf(disputed);
+        return watches.values()
+                .stream()
+                .filter(watch -> watch.disputed && !watch.silent)
+                .flatMap(watch -> worker(watch).stream())
+                .collect(Collectors.toUnmodifiableSet());
     }
 
     /** The number of addresses that are watched. */

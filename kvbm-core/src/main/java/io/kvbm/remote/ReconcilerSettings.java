@@ -13,7 +13,7 @@ import io.kvbm.error.ConfigException;
  * @param lastRetry what that time grows to at most
  * @param dead time without an answer after which a worker is let go
  * @param absent time after which a worker is let go that still answers, but is in no catalog
- * @param pages pages of events that are fetched from one worker in one go at most
+ * @param pages pages of events that are fetched from one worker in one go at most, so that the others have their turn
  */
 public record ReconcilerSettings(int addresses, Duration interval, Duration firstRetry, Duration lastRetry,
         Duration dead, Duration absent, int pages) {

@@ -132,13 +132,16 @@ public final class RemoteTransfers {
     /**
      * Fetches blocks that another worker lends, because it asks for it.
      *
-     * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code INDEX_OUT_OF_RANGE}, {@code STALE_BLOCK}
-     *         where they are not lent any more, and others of the read
+     * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code UNKNOWN_BLOCK_SET},
+     *         {@code INDEX_OUT_OF_RANGE}, {@code GEOMETRY}, {@code STALE_BLOCK} where they are not lent any more, and
+     *         others of the read
      */
     void pull(PeerRequest.Pull wanted, List<Pin> destinations) {
         Peer peer = peers.require(wanted.asker(), wanted.sourceSet());
         peer.requireEpoch(OptionalLong.of(wanted.askerEpoch()));
         peer.requireSlots(wanted.sourceSet(), wanted.sources());
+        ExportedLevel level = peer.requireLevel(wanted.sourceSet());
+        destinations.forEach(destination -> level.requireShape(destination.layout().config()));
         pull(peer, wanted.sourceSet(), new Wanted.Lent(wanted.sources(), wanted.loans()), destinations,
                 new TransferControl(clock, timeout));
     }

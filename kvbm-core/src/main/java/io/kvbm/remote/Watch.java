@@ -23,10 +23,16 @@ final class Watch {
     /** Whether the catalog has it. */
     boolean listed = true;
 
+    /** Whether another worker with the id of the one that answers was found when it was asked last. */
+    boolean disputed;
+
+    /** Whether nobody said who is there when it was asked last. */
+    boolean silent;
+
     private long answeredAt;
     private long absentSince;
     private long nextAt;
-    private int failures;
+    private long pause;
 
     Watch(String address, PeerLink link, long now) {
         this.address = address;
@@ -49,29 +55,30 @@ final class Watch {
         listed = value;
     }
 
-    void answered(PeerAnswer.State state, long now, Duration interval) {
+    void answered(PeerAnswer.State state, long now) {
         answer = state;
         answeredAt = now;
-        failures = 0;
+        silent = false;
+    }
+
+    /** Nothing is left to be learnt of who answers. */
+    void succeeded(long now, Duration interval) {
+        pause = 0;
         nextAt = now + interval.toNanos();
     }
 
+    /** It was silent, or what it said was of no use. */
     void failed(long now, ReconcilerSettings settings) {
-        long pause = settings.firstRetry().toNanos() << Math.min(failures, 20);
-        failures++;
-        nextAt = now + Math.min(pause, settings.lastRetry().toNanos());
+        long longer = pause == 0 ? settings.firstRetry().toNanos() : 2 * pause;
+        pause = Math.min(longer, settings.lastRetry().toNanos());
+        nextAt = now + pause;
     }
 
     boolean isSilentFor(Duration time, long now) {
-        return failures > 0 && now - answeredAt >= time.toNanos();
+        return silent && now - answeredAt >= time.toNanos();
     }
 
     boolean isAbsentFor(Duration time, long now) {
         return !listed && now - absentSince >= time.toNanos();
-    }
-
-    /** Whether it did not answer when it was asked last. */
-    boolean isSilent() {
-        return failures > 0;
     }
 }
