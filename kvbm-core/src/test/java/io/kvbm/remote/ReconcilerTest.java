@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import io.kvbm.error.RemoteException;
 import io.kvbm.error.RemoteException.Kind;
@@ -348,27 +349,30 @@ class ReconcilerTest {
         assertThat(worker.exports).isEqualTo(7);
     }
 
-    @Test
-    void aWorkerWhoseEventsAreRefusedIsNotSilent() {
+    /** It is asked again after ten seconds at last, while one that is silent is let go after eight. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aWorkerWhoseEventsAreRefusedIsNotSilent(boolean listed) {
         moveIn("a", worker(ID, 5));
-        Reconciler unlucky = reconciler(new Reconciler.Followers() {
-            @Override
-            public void follow(Peer peer, PeerLink link, int pages) {
-                throw new RemoteException(Kind.LIMIT, "no room");
-            }
+        Reconciler unlucky = new Reconciler(LOCAL, peers, this::at, clock, ReconcilerSettings.DEFAULT,
+                new Reconciler.Followers() {
+                    @Override
+                    public void follow(Peer peer, PeerLink link, int pages) {
+                        throw new RemoteException(Kind.LIMIT, "no room");
+                    }
 
-            @Override
-            public void forget(long workerId) {}
-        });
+                    @Override
+                    public void forget(long workerId) {}
+                });
         unlucky.listed(List.of("a"));
         unlucky.step(Runnable::run);
-        unlucky.listed(List.of());
-        for (int i = 0; i < 12; i++) {
+        unlucky.listed(listed ? List.of("a") : List.of());
+        for (int second = 1; second < 60; second++) {
             clock.pass(INTERVAL);
             unlucky.step(Runnable::run);
+            assertThat(peers.all()).as("after %d s", second).hasSize(1);
         }
-        assertThat(peers.all()).hasSize(1);
-        assertThat(unlucky.refusals()).isGreaterThan(1);
+        assertThat(unlucky.refusals()).isGreaterThan(5);
     }
 
     // ---------------------------------------------------------------------------------------------- leave
