@@ -64,6 +64,7 @@ public final class Leases implements AutoCloseable {
         PinList pins = null;
         try (BlockList<ImmutableBlock> held = pool.holdSlots(slots, generations)) {
             pins = PinList.of(held);
+            requireRoomFor(asker, pins.size()); // before anything is computed for it
             int[] checksums = pins.stream().mapToInt(BlockChecksum::of).toArray();
             return grant(asker, pins, checksums, bounded(time));
         } catch (RuntimeException | Error e) {
@@ -71,6 +72,12 @@ public final class Leases implements AutoCloseable {
                 pins.close();
             }
             throw e;
+        }
+    }
+
+    private synchronized void requireRoomFor(long asker, int blocks) {
+        if (blocks > 0) {
+            requireRoom(asker, blocks);
         }
     }
 
@@ -129,6 +136,10 @@ public final class Leases implements AutoCloseable {
      */
     public WriteLease write(BlockPool pool, List<MutableBlock> blocks, long writer, Writer kind, Duration time) {
         BlockDescriptorList described = BlockDescriptorList.ofMutable(blocks);
+        if (!pool.isPoolOf(blocks.getFirst())) {
+            throw new IllegalArgumentException("Block " + blocks.getFirst().id() + " is not of " + pool
+                    + "; lease blocks of the pool that they are of");
+        }
         PinList pins = PinList.of(blocks);
         try {
             return grant(pool, described, pins, writer, kind, bounded(time));

@@ -98,6 +98,11 @@ public final class Peer {
         return breaker.isOpen();
     }
 
+    /** Whether it would be asked for blocks now. */
+    synchronized boolean mayBeAsked() {
+        return state == PeerState.LIVE && breaker.mayAttempt();
+    }
+
     /** The number of blocks that are being moved from or to it. */
     public synchronized int blocksInFlight() {
         return blocksInFlight;

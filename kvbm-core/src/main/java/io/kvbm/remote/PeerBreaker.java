@@ -26,14 +26,14 @@ final class PeerBreaker {
 
     /** Whether an attempt may be made now; after a pause only one until it has ended. */
     boolean tryAttempt() {
-        if (!open) {
-            return true;
-        }
-        if (probing || clock.nanoTime() - until < 0) {
-            return false;
-        }
-        probing = true;
-        return true;
+        boolean may = mayAttempt();
+        probing |= open && may;
+        return may;
+    }
+
+    /** Whether an attempt would be permitted now. */
+    boolean mayAttempt() {
+        return !open || (!probing && clock.nanoTime() - until >= 0);
     }
 
     /** An attempt from before the pause that ends within it decides nothing. */

@@ -241,6 +241,16 @@ class LeasesTest {
     }
 
     @Test
+    void blocksOfAnotherPoolAreNotLeased() {
+        try (SharedPool other = SharedPool.of(8, 1, 4, 16);
+                BlockList<MutableBlock> theirs = other.pool.allocateBlocks(1)) {
+            assertThatExceptionOfType(IllegalArgumentException.class)
+                    .isThrownBy(() -> leases.write(pool, theirs, WORKER, Writer.ASKS, TIME))
+                    .withMessageContaining("lease blocks of the pool that they are of");
+        }
+    }
+
+    @Test
     void whatIsNotLeasedToTheWriterIsNotWritten() {
         int[] first = slots(write(WORKER, Writer.ASKS, 2));
         int[] second = slots(write(WORKER, Writer.ASKS, 2));

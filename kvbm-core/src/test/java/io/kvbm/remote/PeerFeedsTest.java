@@ -44,9 +44,13 @@ class PeerFeedsTest {
     }
 
     private static Peer peer(long epoch) {
+        return peer(epoch, new ManualClock());
+    }
+
+    private static Peer peer(long epoch, ManualClock clock) {
         Blockset blockset = new Blockset(ID, epoch, SharedPool.FINGERPRINT, List.of(Exports.level(1,
                 SharedPool.blocks(8, 16), LayoutType.FULLY_CONTIGUOUS, Exports.SYSTEM, 1 << 20, null)), new byte[0]);
-        return new Peer(blockset, "digest", true, null, null, PeerLimits.DEFAULT, new ManualClock());
+        return new Peer(blockset, "digest", true, null, null, PeerLimits.DEFAULT, clock);
     }
 
     private PeerAnswer answer(PeerRequest request) {
@@ -116,6 +120,21 @@ class PeerFeedsTest {
                 new PeerAnswer.Leased(0, new int[0], Duration.ofSeconds(1)))) {
             Refused.with(Kind.MALFORMED, () -> feeds.follow(peer(EPOCH), _ -> garbage, 100));
         }
+        assertThat(proposed()).isEqualTo(3);
+    }
+
+    @Test
+    void aPeerThatIsLeftAloneAfterFailuresIsNotProposedUntilItMayBeTriedAgain() {
+        ManualClock clock = new ManualClock();
+        Peer peer = peer(EPOCH, clock);
+        for (int i = 0; i < PeerLimits.DEFAULT.failures(); i++) {
+            peer.begin(1);
+            peer.end(1, false);
+        }
+        feeds.follow(peer, this::answer, 100);
+        assertThat(proposed()).isZero();
+        clock.pass(PeerLimits.DEFAULT.pause());
+        feeds.follow(peer, this::answer, 100);
         assertThat(proposed()).isEqualTo(3);
     }
 }
