@@ -171,7 +171,8 @@ public final class Peers implements AutoCloseable {
      * The blocks that a descriptor list names, to be read.
      *
      * @throws RemoteException {@code UNKNOWN_WORKER}, {@code UNKNOWN_BLOCK_SET}, {@code INDEX_OUT_OF_RANGE},
-     *         {@code STALE_EPOCH} where the list says of which epoch it is and the worker was started anew
+     *         {@code STALE_EPOCH} where the worker was started anew since, or the list names generations and not the epoch
+     *         in which they count
      */
     public List<RemoteBlock> immutable(BlockDescriptorList list) {
         return blocks(list, MutabilityKind.IMMUTABLE);
@@ -194,6 +195,10 @@ public final class Peers implements AutoCloseable {
     private List<RemoteBlock> blocks(BlockDescriptorList list, MutabilityKind mutability) {
         Peer peer = require(list.workerId(), list.blockSet());
         ExportedLevel level = peer.requireLevel(list.blockSet());
+        if (list.epoch().isEmpty() && list.generation(0).isPresent()) {
+            throw new RemoteException(RemoteException.Kind.STALE_EPOCH, "Generations of blocks of " + peer
+                    + " are named without the epoch in which they count; ask the worker for new descriptors");
+        }
         peer.requireEpoch(list.epoch());
         BlockLayout layout = level.blockLayout();
         List<RemoteBlock> blocks = new ArrayList<>(list.size());
