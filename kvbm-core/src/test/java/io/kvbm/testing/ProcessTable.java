@@ -9,7 +9,7 @@ import java.util.stream.Stream;
 /** What the kernel knows of this process: open descriptors and mappings. */
 public final class ProcessTable {
 
-    private static final String OURS = "kvbm-";
+    private static final String OURS = "kvbm";
 
     private ProcessTable() {}
 
