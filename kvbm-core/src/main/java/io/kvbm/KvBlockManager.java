@@ -15,8 +15,6 @@ import org.jspecify.annotations.Nullable;
 import io.kvbm.block.BlockDescriptorList;
 import io.kvbm.block.BlockHandle;
 import io.kvbm.block.BlockSet;
-import io.kvbm.block.ImmutableBlock;
-import io.kvbm.block.MutableBlock;
 import io.kvbm.block.RemoteBlock;
 import io.kvbm.block.SlotBoard;
 import io.kvbm.error.ClosedException;
@@ -243,16 +241,6 @@ public final class KvBlockManager implements AutoCloseable {
      */
     public Peer importBlockset(Blockset blockset) {
         return requirePeering().importBlockset(blockset, null);
-    }
-
-    /** Describes blocks of this worker, for another one to lease and write. */
-    public BlockDescriptorList describeMutable(List<MutableBlock> blocks) {
-        return requirePeering().describeMutable(blocks);
-    }
-
-    /** Describes content of this worker, for another one to read. */
-    public BlockDescriptorList describeImmutable(List<ImmutableBlock> blocks) {
-        return requirePeering().describeImmutable(blocks);
     }
 
     /** The blocks of another worker that a descriptor list names, to be written. */

@@ -1,6 +1,5 @@
 package io.kvbm;
 
-import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -71,36 +70,8 @@ class RemoteBlocksTest {
         return manager.host().orElseThrow();
     }
 
-    private static void fill(List<MutableBlock> blocks, int seed) {
-        for (int i = 0; i < blocks.size(); i++) {
-            MutableBlock block = blocks.get(i);
-            for (int layer = 0; layer < block.layout().numLayers(); layer++) {
-                for (int outer = 0; outer < block.layout().outerDim(); outer++) {
-                    block.segment(layer, outer).copyFrom(pattern(block, seed + i, layer, outer));
-                }
-            }
-        }
-    }
-
-    private static MemorySegment pattern(Block block, int seed, int layer, int outer) {
-        byte[] bytes = new byte[(int) block.layout().regionSize()];
-        for (int i = 0; i < bytes.length; i++) {
-            bytes[i] = (byte) (seed * 31 + layer * 7 + outer * 3 + i);
-        }
-        return MemorySegment.ofArray(bytes);
-    }
-
     private static void assertFilled(List<? extends Block> blocks, int seed) {
-        for (int i = 0; i < blocks.size(); i++) {
-            Block block = blocks.get(i);
-            for (int layer = 0; layer < block.layout().numLayers(); layer++) {
-                for (int outer = 0; outer < block.layout().outerDim(); outer++) {
-                    assertThat(block.segment(layer, outer).mismatch(pattern(block, seed + i, layer, outer)))
-                            .as("block %d, layer %d, outer part %d", i, layer, outer)
-                            .isEqualTo(-1);
-                }
-            }
-        }
+        assertThat(Filling.firstOther(blocks, seed)).isEmpty();
     }
 
     @ParameterizedTest
@@ -112,8 +83,8 @@ class RemoteBlocksTest {
         introduce(zero, one);
         try (BlockList<MutableBlock> blocks0 = host(zero).allocateBlocks(4);
                 BlockList<MutableBlock> blocks1 = host(one).allocateBlocks(4)) {
-            fill(blocks0, 100);
-            fill(blocks1, 200);
+            Filling.fill(blocks0, 100);
+            Filling.fill(blocks1, 200);
             WriteLease lease = zero.peering().orElseThrow().leases().write(host(zero), blocks0, 1, Writer.ASKS, LONG);
             String sent = BlockDescriptorList.ofMutable(blocks0).toJson();
             assertThat(sent).isEqualTo("{\"worker_id\":0,\"block_set_idx\":1,\"mutability\":\"Mutable\","
@@ -164,7 +135,7 @@ class RemoteBlocksTest {
         try (BlockList<MutableBlock> mine = host(zero).allocateBlocks(2);
                 BlockList<MutableBlock> theirs = host(one).allocateBlocks(2);
                 BlockList<MutableBlock> strangers = host(two).allocateBlocks(2)) {
-            fill(mine, 1);
+            Filling.fill(mine, 1);
             BlockDescriptorList list = BlockDescriptorList.ofMutable(mine);
             assertThatThrownBy(() -> one.put(new PutRequest(theirs, one.getRemoteBlocksMutable(list), "")))
                     .isInstanceOf(RemoteException.class)
@@ -209,18 +180,14 @@ class RemoteBlocksTest {
         introduce(zero, one);
         int[] tokens = IntStream.range(0, 12).toArray();
         BlockDescriptorList named;
-        BlockDescriptorList without;
         try (BlockList<MutableBlock> mine = host(zero).allocateBlocks(3)) {
-            fill(mine, 40);
+            Filling.fill(mine, 40);
             try (BlockList<ImmutableBlock> registered = host(zero).registerBlocks(mine, chain(zero, tokens), 0)) {
-                named = zero.describeImmutable(registered);
-                without = BlockDescriptorList.ofImmutable(registered);
+                named = BlockDescriptorList.ofImmutable(registered);
             }
         }
         assertThatThrownBy(() -> one.getRemoteBlocksMutable(named)).isInstanceOf(RemoteException.class)
                 .hasMessageContaining("permits reading only");
-        assertThatThrownBy(() -> one.getRemoteBlocksImmutable(without)).isInstanceOf(RemoteException.class)
-                .hasMessageContaining("no epoch");
         List<RemoteBlock> remote = one.getRemoteBlocksImmutable(named);
         try (BlockList<MutableBlock> copies = host(one).allocateBlocks(3)) {
             one.get(GetRequest.builder().from(remote).to(copies).build());

@@ -59,15 +59,17 @@ public final class BlockDescriptorList {
     }
 
     /**
-     * Describes registered blocks with the generation of each, which means something only together with the owner's
-     * {@linkplain #withEpoch epoch}.
+     * Describes registered blocks with the generation of each and, where other processes can read them, the epoch in
+     * which generations count.
      *
      * @throws DescriptorException {@code EMPTY_INPUT}, {@code NOT_HOMOGENEOUS} or {@code INVALID_BLOCK_HANDLE}
      */
     public static BlockDescriptorList ofImmutable(List<ImmutableBlock> blocks) {
         requireOpen(blocks);
         long[] generations = blocks.stream().mapToLong(ImmutableBlock::generation).toArray();
-        return of(blocks, MutabilityKind.IMMUTABLE, generations);
+        BlockDescriptorList list = of(blocks, MutabilityKind.IMMUTABLE, generations);
+        OptionalLong epoch = blocks.getFirst().owner().epoch();
+        return epoch.isPresent() ? list.withEpoch(epoch.getAsLong()) : list;
     }
 
     /** A list from its parts, as it comes from another worker. */

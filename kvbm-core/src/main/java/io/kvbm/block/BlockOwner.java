@@ -1,6 +1,7 @@
 package io.kvbm.block;
 
 import java.util.List;
+import java.util.OptionalLong;
 
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.token.TokenBlock;
@@ -21,6 +22,9 @@ public abstract class BlockOwner {
     protected final BlockMemory memory() {
         return blocks().memory;
     }
+
+    /** The start of the worker since which generations count; empty where no other process is told of them. */
+    protected abstract OptionalLong epoch();
 
     /** Takes back the hold of this handle, unless it was taken back before. */
     protected abstract void release(BlockHandle handle);

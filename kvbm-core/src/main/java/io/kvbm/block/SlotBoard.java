@@ -46,14 +46,16 @@ public final class SlotBoard implements AutoCloseable {
     final MemorySegment board;
     private final long entries;
     private final int slots;
+    private final long epoch;
     private final Nonce nonce;
     private final List<Integer> memoryDescriptors;
 
-    private SlotBoard(HostStorage storage, int slots, Nonce nonce, List<HostStorage> files) {
+    private SlotBoard(HostStorage storage, int slots, long epoch, Nonce nonce, List<HostStorage> files) {
         this.storage = storage;
         this.board = storage.segment();
         this.entries = BoardFormat.headerBytes(files.size());
         this.slots = slots;
+        this.epoch = epoch;
         this.nonce = nonce;
         this.memoryDescriptors = files.stream().map(file -> file.fileDescriptor().orElseThrow()).toList();
     }
@@ -87,8 +89,8 @@ public final class SlotBoard implements AutoCloseable {
             storage.close();
             return Optional.empty();
         }
-        SlotBoard board = new SlotBoard(storage, blocks.size(), nonce, files);
-        board.write(blocks.workerId(), epoch, files);
+        SlotBoard board = new SlotBoard(storage, blocks.size(), epoch, nonce, files);
+        board.write(blocks.workerId(), files);
         return Optional.of(board);
     }
 
@@ -99,7 +101,7 @@ public final class SlotBoard implements AutoCloseable {
     }
 
     /** The magic comes last: a board without it is not one yet. */
-    private void write(long workerId, long epoch, List<HostStorage> files) {
+    private void write(long workerId, List<HostStorage> files) {
         header(BoardFormat.VERSION_AT, BoardFormat.VERSION);
         header(BoardFormat.WORKER_AT, workerId);
         header(BoardFormat.EPOCH_AT, epoch);
@@ -169,6 +171,11 @@ public final class SlotBoard implements AutoCloseable {
 
     private long entry(int slot) {
         return entries + Objects.checkIndex(slot, slots) * BoardFormat.ENTRY_BYTES;
+    }
+
+    /** The start of the worker since which the generations on the board count, in wall milliseconds, unsigned. */
+    public long epoch() {
+        return epoch;
     }
 
     /** What proves that a reader reads this board. */

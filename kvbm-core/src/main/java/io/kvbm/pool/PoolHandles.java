@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -380,6 +381,11 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
         } finally {
             lock.unlock();
         }
+    }
+
+    @Override
+    protected final OptionalLong epoch() {
+        return board == null ? OptionalLong.empty() : OptionalLong.of(board.epoch());
     }
 
     @Override

@@ -7,8 +7,6 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.BlockDescriptorList;
-import io.kvbm.block.ImmutableBlock;
-import io.kvbm.block.MutableBlock;
 import io.kvbm.block.RemoteBlock;
 import io.kvbm.error.FirstFailure;
 import io.kvbm.pool.BlockPool;
@@ -109,16 +107,6 @@ public final class Peering implements AutoCloseable {
     public void remove(long workerId) {
         peers.remove(workerId);
         feeds.forget(workerId);
-    }
-
-    /** Describes blocks of this worker that others may write; see {@link BlockDescriptorList#ofMutable}. */
-    public BlockDescriptorList describeMutable(List<MutableBlock> blocks) {
-        return BlockDescriptorList.ofMutable(blocks).withEpoch(local.epoch());
-    }
-
-    /** Describes content of this worker that others may read; see {@link BlockDescriptorList#ofImmutable}. */
-    public BlockDescriptorList describeImmutable(List<ImmutableBlock> blocks) {
-        return BlockDescriptorList.ofImmutable(blocks).withEpoch(local.epoch());
     }
 
     /** The blocks that a descriptor list names, to be written; see {@link Peers#mutable}. */

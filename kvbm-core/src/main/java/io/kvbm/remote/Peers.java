@@ -167,8 +167,8 @@ public final class Peers implements AutoCloseable {
      * The blocks that a descriptor list names, to be read.
      *
      * @throws RemoteException {@code UNKNOWN_WORKER}, {@code UNKNOWN_BLOCK_SET}, {@code INDEX_OUT_OF_RANGE},
-     *         {@code STALE_EPOCH} where the list says of which epoch it is and the worker was started anew,
-     *         {@code MALFORMED} where it has generations and does not say so
+     *         {@code STALE_EPOCH} where the worker was started anew since, or the list names generations and not the epoch
+     *         in which they count
      */
     public List<RemoteBlock> immutable(BlockDescriptorList list) {
         return blocks(list, MutabilityKind.IMMUTABLE);
@@ -191,7 +191,10 @@ public final class Peers implements AutoCloseable {
     private List<RemoteBlock> blocks(BlockDescriptorList list, MutabilityKind mutability) {
         Peer peer = require(list.workerId(), list.blockSet());
         ExportedLevel level = peer.requireLevel(list.blockSet());
-        requireNamedEpoch(list);
+        if (list.epoch().isEmpty() && list.generation(0).isPresent()) {
+            throw new RemoteException(RemoteException.Kind.STALE_EPOCH, "Generations of blocks of " + peer
+                    + " are named without the epoch in which they count; ask the worker for new descriptors");
+        }
         peer.requireEpoch(list.epoch());
         BlockLayout layout = level.blockLayout();
         List<RemoteBlock> blocks = new ArrayList<>(list.size());
@@ -201,15 +204,6 @@ public final class Peers implements AutoCloseable {
                     list.generation(i)));
         }
         return List.copyOf(blocks);
-    }
-
-    /** A generation counts the contents of a slot since its worker was started, and says nothing of another start. */
-    private static void requireNamedEpoch(BlockDescriptorList list) {
-        if (list.epoch().isEmpty() && list.generation(0).isPresent()) {
-            throw Refusal.malformed("The descriptor list of " + list.size() + " blocks of worker "
-                    + Long.toUnsignedString(list.workerId())
-                    + " has generations, but no epoch; have their owner describe them with its epoch");
-        }
     }
 
     /** The worker of these blocks, which it exports, in the life in which they were named. */

@@ -183,12 +183,14 @@ class PeerChecksumTest {
         }));
         int reads = cases(25_000);
         int taken = 0;
+        int[] flipped = new int[2];
         for (int read = 0; read < reads; read++) {
             planned[0] = 1 + random.nextInt(flips.length);
             for (int i = 0; i < planned[0]; i++) {
                 flips[i] = new int[]{random.nextInt(steps.size()), random.nextInt(3),
                     known.slots()[random.nextInt(BLOCKS)], random.nextInt(BoardWords.PER_SLOT),
                     random.nextInt(WORDS * Long.SIZE)};
+                flipped[flips[i][1] == 0 ? 1 : 0]++;
             }
             ReadResult result = reader.read(known);
             taken += result.blocks();
@@ -199,7 +201,8 @@ class PeerChecksumTest {
         }
         planned[0] = 0;
         assertThat(reader.read(known)).isEqualTo(ends(BLOCKS, ReadOutcome.TAKEN));
-        System.out.println("PeerChecksumTest.flips: " + reads + " reads, " + taken + " blocks taken, 0 wrong");
+        System.out.println("PeerChecksumTest.flips: " + reads + " reads, " + flipped[0] + " flips in the data, "
+                + flipped[1] + " in the side table, " + taken + " blocks taken, 0 wrong");
         assertThat(taken).isBetween(reads, BLOCKS * reads - reads);
     }
 

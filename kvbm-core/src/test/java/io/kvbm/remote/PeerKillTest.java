@@ -1,20 +1,19 @@
 package io.kvbm.remote;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
-import java.util.stream.Stream;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 
 import io.kvbm.block.SlotBoardView;
+import io.kvbm.testing.JavaProcess;
+import io.kvbm.testing.ProcessTable;
 import io.kvbm.token.IdentityChain;
 
 import static io.kvbm.testing.RandomCase.cases;
@@ -38,30 +37,10 @@ class PeerKillTest {
     private int takenAfterDeath;
     private int killedInRead;
 
-    private static long mapped() throws IOException {
-        try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
-            return lines.filter(line -> line.contains("memfd:kvbm-")).count();
-        }
-    }
-
-    private static long open() throws IOException {
-        try (Stream<Path> links = Files.list(Path.of("/proc/self/fd"))) {
-            return links.filter(link -> target(link).contains("memfd:kvbm-")).count();
-        }
-    }
-
-    private static String target(Path link) {
-        try {
-            return Files.readSymbolicLink(link).toString();
-        } catch (IOException e) {
-            return "gone";
-        }
-    }
-
     @Test
     void ownersThatAreKilledWhileTheyAreReadLeaveRightBytesAndNothingElse() throws Exception {
-        long mapped = mapped();
-        long open = open();
+        long mapped = ProcessTable.mappings();
+        long open = ProcessTable.descriptors();
         Deque<OwnerProcess> started = new ArrayDeque<>();
         int kills = cases(50);
         try {
@@ -85,8 +64,8 @@ class PeerKillTest {
         assertThat(taken).as(found).isGreaterThan(kills * 100);
         assertThat(takenAfterDeath).as(found).isGreaterThan(kills * 10);
         assertThat(killedInRead).as(found).isGreaterThan(kills / 5);
-        assertThat(mapped()).as("mappings").isEqualTo(mapped);
-        assertThat(open()).as("open files").isEqualTo(open);
+        assertThat(ProcessTable.mappings()).as("mappings").isEqualTo(mapped);
+        assertThat(ProcessTable.descriptors()).as("open files").isEqualTo(open);
     }
 
     private void readUntilKilled(OwnerProcess owner) throws IOException, InterruptedException {
@@ -120,7 +99,7 @@ class PeerKillTest {
             while (owner.isAlive()) {
                 read(reader);
             }
-            assertThat(owner.awaitEnd()).isEqualTo(128 + 9);
+            assertThat(owner.awaitEnd()).isEqualTo(JavaProcess.KILLED);
             int before = reads;
             int takenBefore = taken;
             for (int i = 0; i < 50; i++) {
@@ -135,7 +114,7 @@ class PeerKillTest {
 
     private static void awaitEnd(OwnerProcess owner) {
         try {
-            assertThat(owner.awaitEnd()).isEqualTo(128 + 9);
+            assertThat(owner.awaitEnd()).isEqualTo(JavaProcess.KILLED);
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
         }

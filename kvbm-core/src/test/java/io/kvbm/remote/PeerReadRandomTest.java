@@ -80,6 +80,7 @@ class PeerReadRandomTest {
         int reported;
         int taken;
         int wrong;
+        int restarts;
         String first = "";
 
         Plan(long seed) {
@@ -180,6 +181,7 @@ class PeerReadRandomTest {
             owner.close();
             owner = SharedPool.of(7, ++epoch, SLOTS, 16);
             restarted = true;
+            restarts++;
         }
 
         void read() {
@@ -257,6 +259,7 @@ class PeerReadRandomTest {
         int perPlan = 5000;
         int taken = 0;
         int planted = 0;
+        int restarts = 0;
         for (int done = 0; done < reads; done += perPlan) {
             long seed = seeds.nextLong();
             try (Plan plan = new Plan(seed)) {
@@ -269,12 +272,14 @@ class PeerReadRandomTest {
                 assertThat(plan.reported).isEqualTo(plan.planted);
                 taken += plan.taken;
                 planted += plan.planted;
+                restarts += plan.restarts;
             }
         }
         System.out.println("PeerReadRandomTest.plan: " + reads + " reads, " + taken + " blocks taken, " + planted
-                + " reads of what had gone or was going, all reported");
+                + " reads of what had gone or was going, all reported, " + restarts + " restarts of the owner");
         assertThat(taken).isGreaterThan(reads / 2);
         assertThat(planted).isGreaterThan(reads / 10);
+        assertThat(restarts).isGreaterThan(reads / 1000);
     }
 
     // ------------------------------------------------------------------------------------------ two threads

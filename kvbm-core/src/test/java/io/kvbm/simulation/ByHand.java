@@ -82,7 +82,7 @@ final class ByHand {
         if (open != null) {
             List<ImmutableBlock> all = open.shared();
             List<ImmutableBlock> some = all.subList(0, world.random.nextInt(1, all.size() + 1));
-            described.add(new Described(life, life.manager.describeImmutable(some).toJson(),
+            described.add(new Described(life, BlockDescriptorList.ofImmutable(some).toJson(),
                     some.stream().map(Bytes::parts).map(Bytes::copy).toList(), new ArrayList<>()));
             if (described.size() > MOST) {
                 described.remove(world.random.nextInt(described.size()));

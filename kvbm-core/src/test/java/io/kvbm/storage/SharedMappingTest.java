@@ -1,21 +1,25 @@
 package io.kvbm.storage;
 
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.RandomAccessFile;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
@@ -24,6 +28,8 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 import io.kvbm.error.StorageException;
+import io.kvbm.testing.JavaProcess;
+import io.kvbm.testing.ProcessTable;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -38,16 +44,9 @@ class SharedMappingTest {
     private static final long SELF = ProcessHandle.current().pid();
     private static final int EPERM = 1;
     private static final int EACCES = 13;
-    private static final int O_RDWR = 2;
-    private static final int PROT_READ_WRITE = 3;
-    private static final int PUNCH_HOLE_KEEP_SIZE = 3;
 
     private static final Libc LIBC = Libc.find().orElseThrow();
     private static final Linker LINKER = Linker.nativeLinker();
-    private static final MethodHandle MPROTECT = call("mprotect", FunctionDescriptor.of(ValueLayout.JAVA_INT,
-            ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
-    private static final MethodHandle FALLOCATE = call("fallocate", FunctionDescriptor.of(ValueLayout.JAVA_INT,
-            ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
     private static final MethodHandle NANOSLEEP = call("nanosleep",
             FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
 
@@ -174,36 +173,46 @@ class SharedMappingTest {
         refused("File " + descriptor, () -> SharedMapping.open(SELF, descriptor));
     }
 
+    private static Map<SealBreaker.Attempt, Boolean> all(boolean success) {
+        return Arrays.stream(SealBreaker.Attempt.values())
+                .collect(Collectors.toMap(Function.identity(), _ -> success));
+    }
+
+    /** What a process of its own says of the attempts. */
+    private static Map<SealBreaker.Attempt, Boolean> tryAllElsewhere(int descriptor) throws Exception {
+        try (JavaProcess process = JavaProcess.start(SealBreaker.class, SELF, descriptor);
+                BufferedReader output = new BufferedReader(
+                        new InputStreamReader(process.output(), StandardCharsets.US_ASCII))) {
+            Map<SealBreaker.Attempt, Boolean> said = output.lines()
+                    .map(line -> line.split(" "))
+                    .collect(Collectors.toMap(words -> SealBreaker.Attempt.valueOf(words[0]),
+                            words -> Boolean.valueOf(words[1])));
+            assertThat(process.awaitEnd()).isZero();
+            return said;
+        }
+    }
+
     @Test
-    void whoeverOpensTheFileCanNeitherResizeNorWriteNorPunchIt() throws Throwable {
+    void neitherThisProcessNorAnotherCanChangeMemoryThatIsShared() throws Exception {
         try (HostStorage storage = storage("kvbm-sealed", MIB); SharedMapping mapping = mapping(storage)) {
             storage.fill((byte) 5, 0, MIB);
-            String path = FileDescriptors.path(SELF, storage.fileDescriptor().orElseThrow()).toString();
-            int own = (int) LIBC.open(path, O_RDWR | Libc.O_RDONLY_CLOEXEC).value();
-            assertThat(own).isPositive();
-            assertThat(LIBC.ftruncate(own, 0).errno()).isEqualTo(EPERM);
-            assertThat(LIBC.ftruncate(own, 2 * MIB).errno()).isEqualTo(EPERM);
-            assertThat(LIBC.mapShared(own, MIB).errno()).isEqualTo(EPERM);
-            assertThat(LIBC.addSeals(own, Libc.F_SEAL_SHRINK).errno()).isEqualTo(EPERM);
-            assertThat((int) FALLOCATE.invokeExact(own, PUNCH_HOLE_KEEP_SIZE, 0L, MIB)).isEqualTo(-1);
-            Libc.Result readable = LIBC.mapReadOnly(own, MIB);
-            assertThat(protect(MemorySegment.ofAddress(readable.value()), MIB)).isEqualTo(-1);
-            LIBC.unmap(MemorySegment.ofAddress(readable.value()).reinterpret(MIB));
-            LIBC.close(own);
-            try (FileChannel channel = FileChannel.open(Path.of(path), StandardOpenOption.WRITE)) {
-                assertThatThrownBy(() -> channel.write(ByteBuffer.allocate(1), 0)).isInstanceOf(IOException.class);
-                assertThatThrownBy(() -> channel.truncate(1)).isInstanceOf(IOException.class);
-            }
-            assertThat(protect(mapping.segment(), MIB)).isEqualTo(-1);
-            assertThat(LIBC.mapShared(storage.fileDescriptor().orElseThrow(), MIB).errno()).isIn(EPERM, EACCES);
+            int descriptor = storage.fileDescriptor().orElseThrow();
+            assertThat(SealBreaker.tryAll(SELF, descriptor)).isEqualTo(all(false));
+            assertThat(tryAllElsewhere(descriptor)).isEqualTo(all(false));
+            assertThat(SealBreaker.makesWritable(mapping.segment())).isFalse();
+            assertThat(LIBC.mapShared(descriptor, MIB).errno()).isIn(EPERM, EACCES);
             for (long at = 0; at < MIB; at++) {
                 assertThat(mapping.segment().get(ValueLayout.JAVA_BYTE, at)).isEqualTo((byte) 5);
             }
         }
     }
 
-    private static int protect(MemorySegment memory, long size) throws Throwable {
-        return (int) MPROTECT.invokeExact(memory, size, PROT_READ_WRITE);
+    @Test
+    void memoryWithoutSealsCouldBeChangedByAnotherProcess() throws Exception {
+        int descriptor = (int) LIBC.memfdCreate("kvbm-odd", Libc.MFD_CLOEXEC | Libc.MFD_ALLOW_SEALING).value();
+        assertThat(LIBC.ftruncate(descriptor, MIB).failed()).isFalse();
+        assertThat(tryAllElsewhere(descriptor)).isEqualTo(all(true));
+        LIBC.close(descriptor);
     }
 
     @Test

@@ -1,4 +1,4 @@
-package io.kvbm.storage;
+package io.kvbm.testing;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -7,25 +7,45 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** What the kernel knows of this process: open descriptors and mappings. */
-final class ProcessTable {
+public final class ProcessTable {
+
+    private static final String OURS = "kvbm";
 
     private ProcessTable() {}
 
     /** Descriptors of memory files of this name. */
-    static long descriptors(String name) throws IOException {
+    public static long descriptors(String name) throws IOException {
+        return descriptorsOf(name + " ");
+    }
+
+    /** Descriptors of all memory files of ours. */
+    public static long descriptors() throws IOException {
+        return descriptorsOf(OURS);
+    }
+
+    private static long descriptorsOf(String start) throws IOException {
         try (Stream<Path> files = Files.list(Path.of("/proc/self/fd"))) {
-            return files.filter(file -> target(file).contains("memfd:" + name + " ")).count();
+            return files.filter(file -> target(file).contains("memfd:" + start)).count();
         }
     }
 
     /** Mappings of memory files of this name. */
-    static long mappings(String name) throws IOException {
+    public static long mappings(String name) throws IOException {
+        return mappingsOf(name + " ");
+    }
+
+    /** Mappings of all memory files of ours. */
+    public static long mappings() throws IOException {
+        return mappingsOf(OURS);
+    }
+
+    private static long mappingsOf(String start) throws IOException {
         List<String> maps = Files.readAllLines(Path.of("/proc/self/maps"));
-        return maps.stream().filter(line -> line.contains("memfd:" + name + " ")).count();
+        return maps.stream().filter(line -> line.contains("memfd:" + start)).count();
     }
 
     /** Bytes of memory files of this name that are mapped by huge pages. */
-    static long hugeBytes(String name) throws IOException {
+    public static long hugeBytes(String name) throws IOException {
         boolean within = false;
         long sum = 0;
         for (String line : Files.readAllLines(Path.of("/proc/self/smaps"))) {
