@@ -25,7 +25,8 @@ public final class RemoteReads implements AutoCloseable {
 
     /** Reads consecutive blocks of a sequence with all looks. */
     public int read(int[] slots, long[] generations, IdentityChain chain, int from, List<Pin> destinations) {
-        return level.read(new Wanted.Sequence(slots, generations, slots.length, chain, from), destinations).blocks();
+        return level.read(new Wanted.Sequence(slots, generations, slots.length, chain, from), destinations, () -> true)
+                .blocks();
     }
 
     /** The mapped memory of one block. */

@@ -25,14 +25,15 @@ public final class Peer {
     private final PeerBreaker breaker;
     private final @Nullable PeerMemory memory;
     private final @Nullable PeerLink link;
-    private final PeerCounters counters = new PeerCounters();
+    private final PeerCounters counters;
 
     private PeerState state = PeerState.LIVE;
     private int blocksInFlight;
     private long lingerUntil;
 
     Peer(Blockset blockset, String digest, boolean hits, @Nullable PeerMemory memory, @Nullable PeerLink link,
-            PeerLimits limits, MonotonicClock clock) {
+            PeerLimits limits, MonotonicClock clock, PeerCounters total) {
+        this.counters = new PeerCounters(total);
         this.blockset = blockset;
         this.digest = digest;
         this.hits = hits;

@@ -4,14 +4,25 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 
-/** What has been moved from and to one peer, and what was not and why. Safe for use by several threads. */
+import org.jspecify.annotations.Nullable;
+
+/** What has been read from peers, and what was not and why. Safe for use by several threads. */
 final class PeerCounters {
+
+    private final @Nullable PeerCounters total;
 
     private final LongAdder blocksRead = new LongAdder();
     private final LongAdder bytesRead = new LongAdder();
     private final Map<ReadOutcome, LongAdder> misses = new EnumMap<>(ReadOutcome.class);
 
+    /** Counts of all peers. */
     PeerCounters() {
+        this(null);
+    }
+
+    /** Counts of one peer, which are counted among those of all too. */
+    PeerCounters(@Nullable PeerCounters total) {
+        this.total = total;
         for (ReadOutcome outcome : ReadOutcome.values()) {
             if (outcome != ReadOutcome.TAKEN) {
                 misses.put(outcome, new LongAdder());
@@ -25,6 +36,9 @@ final class PeerCounters {
         LongAdder miss = misses.get(result.end());
         if (miss != null) {
             miss.increment();
+        }
+        if (total != null) {
+            total.count(result, bytesPerBlock);
         }
     }
 

@@ -501,4 +501,20 @@ public final class PeerIndex {
             writers.unlock();
         }
     }
+
+    /** The number of blocks that a worker is believed to hold; 0 where it is not known. */
+    public long blocks(long workerId) {
+        writers.lock();
+        try {
+            long blocks = 0;
+            for (HeldSlots set : held) {
+                if (set != null && set.holder.workerId() == workerId) {
+                    blocks += set.size();
+                }
+            }
+            return blocks;
+        } finally {
+            writers.unlock();
+        }
+    }
 }

@@ -84,6 +84,11 @@ public final class Peering implements AutoCloseable {
         return taker;
     }
 
+    /** What has been read from all workers that are or were known. */
+    public PeerStats stats() {
+        return peers.stats();
+    }
+
     /** What peers are believed to hold. */
     public PeerIndex index() {
         return index;

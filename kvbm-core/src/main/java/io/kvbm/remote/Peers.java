@@ -33,6 +33,7 @@ public final class Peers implements AutoCloseable {
     private final MonotonicClock clock;
     private final PeerMemory.Source memories;
 
+    private final PeerCounters counters = new PeerCounters();
     private final Map<Long, Peer> peers = new HashMap<>();
     private final List<Peer> leaving = new ArrayList<>();
 
@@ -85,7 +86,7 @@ public final class Peers implements AutoCloseable {
         }
         blockset.levels().forEach(this::requireOurShape);
         Peer peer = new Peer(blockset, digest, blockset.isOf(local.fingerprint()),
-                memories.open(blockset).orElse(null), link, limits, clock);
+                memories.open(blockset).orElse(null), link, limits, clock, counters);
         peers.put(blockset.workerId(), peer);
         if (known != null) {
             retire(known);
@@ -156,6 +157,11 @@ public final class Peers implements AutoCloseable {
     /** The workers that are known. */
     public synchronized List<Peer> all() {
         return List.copyOf(peers.values());
+    }
+
+    /** What has been read from all workers that are or were known. */
+    public PeerStats stats() {
+        return counters.stats();
     }
 
     /** The number of lives that were replaced or removed and whose memory is still there. */

@@ -50,7 +50,7 @@ class PeerFeedsTest {
     private static Peer peer(long epoch, ManualClock clock) {
         Blockset blockset = new Blockset(ID, epoch, SharedPool.FINGERPRINT, List.of(Exports.level(1,
                 SharedPool.blocks(8, 16), LayoutType.FULLY_CONTIGUOUS, Exports.SYSTEM, 1 << 20, null)), new byte[0]);
-        return new Peer(blockset, "digest", true, null, null, PeerLimits.DEFAULT, clock);
+        return new Peer(blockset, "digest", true, null, null, PeerLimits.DEFAULT, clock, new PeerCounters());
     }
 
     private PeerAnswer answer(PeerRequest request) {

@@ -58,7 +58,7 @@ class PeerTest {
 
     private Peer peer(Blockset blockset, @Nullable PeerLink way) {
         Optional<PeerMemory> memory = PeerMemory.sameHost(ChecksumMode.FULL).open(blockset);
-        return new Peer(blockset, "digest", true, memory.orElse(null), way, LIMITS, clock);
+        return new Peer(blockset, "digest", true, memory.orElse(null), way, LIMITS, clock, new PeerCounters());
     }
 
     private ReadResult read(Wanted wanted) {

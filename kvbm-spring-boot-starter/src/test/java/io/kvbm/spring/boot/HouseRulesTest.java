@@ -18,8 +18,10 @@ import org.springframework.boot.context.annotation.ImportCandidates;
 import org.springframework.context.annotation.Bean;
 
 import io.kvbm.spring.boot.actuate.KvbmEndpoint;
+import io.kvbm.spring.boot.autoconfigure.InvalidKvbmPropertyException;
 import io.kvbm.spring.boot.autoconfigure.KvBlockManagerConfigCustomizer;
 import io.kvbm.spring.boot.autoconfigure.KvbmProperties;
+import io.kvbm.spring.boot.discovery.KvbmCluster;
 
 import static com.tngtech.archunit.base.DescribedPredicate.describe;
 import static com.tngtech.archunit.base.DescribedPredicate.not;
@@ -33,7 +35,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 class HouseRulesTest {
 
     private static final Set<String> SHOWN = Set.of(KvbmProperties.class.getName(), KvbmEndpoint.class.getName(),
-            KvBlockManagerConfigCustomizer.class.getName());
+            KvBlockManagerConfigCustomizer.class.getName(), KvbmCluster.class.getName(),
+            InvalidKvbmPropertyException.class.getName());
 
     private final JavaClasses main = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
@@ -101,7 +104,7 @@ class HouseRulesTest {
     void packagesAreNullMarked() {
         Set<String> packages = new TreeSet<>();
         main.forEach(type -> packages.add(type.getPackageName()));
-        assertThat(packages).hasSize(3)
+        assertThat(packages).hasSize(4)
                 .allSatisfy(
                         name -> assertThat(Class.forName(name + ".package-info").isAnnotationPresent(NullMarked.class))
                                 .as(name)

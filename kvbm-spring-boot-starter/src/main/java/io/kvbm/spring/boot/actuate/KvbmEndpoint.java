@@ -1,7 +1,11 @@
 package io.kvbm.spring.boot.actuate;
 
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
+import org.jspecify.annotations.Nullable;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.actuate.endpoint.Access;
 import org.springframework.boot.actuate.endpoint.annotation.Endpoint;
 import org.springframework.boot.actuate.endpoint.annotation.ReadOperation;
@@ -12,6 +16,15 @@ import io.kvbm.ManagerStats;
 import io.kvbm.block.BlockSet;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.pool.PoolStats;
+import io.kvbm.remote.LeaseStats;
+import io.kvbm.remote.Peer;
+import io.kvbm.remote.PeerIndexStats;
+import io.kvbm.remote.PeerState;
+import io.kvbm.remote.PeerStats;
+import io.kvbm.remote.Peering;
+import io.kvbm.remote.ReadOutcome;
+import io.kvbm.remote.TakeStats;
+import io.kvbm.spring.boot.discovery.KvbmCluster;
 import io.kvbm.storage.MemoryRange;
 
 /** The block manager at this moment: sizes and counters, never content, tokens, or whether a prompt is cached. */
@@ -19,9 +32,11 @@ import io.kvbm.storage.MemoryRange;
 public final class KvbmEndpoint {
 
     private final KvBlockManager manager;
+    private final ObjectProvider<KvbmCluster> cluster;
 
-    KvbmEndpoint(KvBlockManager manager) {
+    KvbmEndpoint(KvBlockManager manager, ObjectProvider<KvbmCluster> cluster) {
         this.manager = manager;
+        this.cluster = cluster;
     }
 
     /** The block manager at this moment. */
@@ -30,7 +45,8 @@ public final class KvbmEndpoint {
         return new ManagerDescriptor(Long.toUnsignedString(manager.workerId()), manager.fingerprint().toString(),
                 ModelDescriptor.of(manager.model()), manager.pools().stream().map(LevelDescriptor::of).toList(),
                 SequencesDescriptor.of(manager.stats()), manager.events().nextSequence(),
-                manager.transfers().inFlight());
+                manager.transfers().inFlight(),
+                manager.peering().map(peering -> ClusterDescriptor.of(peering, cluster.getIfAvailable())).orElse(null));
     }
 
     /**
@@ -43,9 +59,66 @@ public final class KvbmEndpoint {
      * @param sequences what requests asked for
      * @param events events published; there are none while nobody listens
      * @param transfersInFlight transfers under way
+     * @param cluster what is known of other instances; null where nothing is shared
      */
     public record ManagerDescriptor(String workerId, String fingerprint, ModelDescriptor model,
-            List<LevelDescriptor> levels, SequencesDescriptor sequences, long events, int transfersInFlight) {}
+            List<LevelDescriptor> levels, SequencesDescriptor sequences, long events, int transfersInFlight,
+            @Nullable ClusterDescriptor cluster) {}
+
+    /**
+     * Other instances.
+     *
+     * @param epoch when this instance was started, in wall milliseconds
+     * @param publication whether others find this instance in the catalog; null where nobody looks
+     * @param addresses addresses that are watched
+     * @param disputed worker ids that more than one instance has
+     * @param refusals questions that others did not answer as they should
+     * @param rejected questions of others that were turned away
+     * @param peers the instances that are known
+     * @param index what peers are believed to hold
+     * @param taken what became of blocks that the index proposed
+     * @param leases what is held for others
+     */
+    public record ClusterDescriptor(String epoch, KvbmCluster.@Nullable Publication publication, int addresses,
+            List<String> disputed, long refusals, long rejected, List<PeerDescriptor> peers, PeerIndexStats index,
+            TakeStats taken, LeaseStats leases) {
+
+        static ClusterDescriptor of(Peering peering, @Nullable KvbmCluster cluster) {
+            return new ClusterDescriptor(Long.toUnsignedString(peering.local().epoch()),
+                    cluster == null ? null : cluster.publication(), cluster == null ? 0 : cluster.addresses(),
+                    cluster == null ? List.of()
+                            : cluster.disputed().stream().map(Long::toUnsignedString).sorted().toList(),
+                    cluster == null ? 0 : cluster.refusals(), cluster == null ? 0 : cluster.rejected(),
+                    peering.peers().stream().map(peer -> PeerDescriptor.of(peering, peer)).toList(),
+                    peering.index().stats(), peering.taker().stats(), peering.leases().stats());
+        }
+    }
+
+    /**
+     * Another instance.
+     *
+     * @param workerId its number, an unsigned decimal
+     * @param epoch when it was started, in wall milliseconds
+     * @param state how far it can be relied on
+     * @param paused whether it is left alone after failures
+     * @param transport how its blocks are read: {@code same-host}, or {@code none}
+     * @param sameModel whether what it holds can be of use here
+     * @param blocksKnown blocks that it is believed to hold
+     * @param blocksTaken blocks read from it
+     * @param bytesTaken their bytes
+     * @param misses reads that ended early, by reason
+     */
+    public record PeerDescriptor(String workerId, String epoch, PeerState state, boolean paused, String transport,
+            boolean sameModel, long blocksKnown, long blocksTaken, long bytesTaken, Map<ReadOutcome, Long> misses) {
+
+        static PeerDescriptor of(Peering peering, Peer peer) {
+            PeerStats stats = peer.stats();
+            return new PeerDescriptor(Long.toUnsignedString(peer.workerId()), Long.toUnsignedString(peer.epoch()),
+                    peer.state(), peer.isPaused(), peer.isMapped() ? "same-host" : "none", peer.hits(),
+                    peering.index().blocks(peer.workerId()), stats.blocksRead(), stats.bytesRead(),
+                    new TreeMap<>(stats.misses()));
+        }
+    }
 
     /**
      * The geometry of a block.

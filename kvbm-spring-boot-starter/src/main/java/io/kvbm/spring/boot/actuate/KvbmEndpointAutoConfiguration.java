@@ -1,5 +1,6 @@
 package io.kvbm.spring.boot.actuate;
 
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.actuate.autoconfigure.endpoint.condition.ConditionalOnAvailableEndpoint;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
@@ -10,6 +11,7 @@ import org.springframework.context.annotation.Bean;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
+import io.kvbm.spring.boot.discovery.KvbmCluster;
 
 /** Shows the block manager under {@code /actuator/kvbm}, where there is actuator. */
 @AutoConfiguration(after = KvbmAutoConfiguration.class)
@@ -21,7 +23,7 @@ public final class KvbmEndpointAutoConfiguration {
 
     @Bean
     @ConditionalOnMissingBean
-    KvbmEndpoint kvbmEndpoint(KvBlockManager manager) {
-        return new KvbmEndpoint(manager);
+    KvbmEndpoint kvbmEndpoint(KvBlockManager manager, ObjectProvider<KvbmCluster> cluster) {
+        return new KvbmEndpoint(manager, cluster);
     }
 }

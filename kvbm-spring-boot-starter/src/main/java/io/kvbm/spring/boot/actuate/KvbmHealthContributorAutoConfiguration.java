@@ -1,5 +1,6 @@
 package io.kvbm.spring.boot.actuate;
 
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
@@ -11,6 +12,7 @@ import org.springframework.context.annotation.Bean;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
+import io.kvbm.spring.boot.discovery.KvbmCluster;
 
 /** Tells the health of the block manager, where there is Boot's health module. */
 @AutoConfiguration(after = KvbmAutoConfiguration.class)
@@ -22,7 +24,7 @@ public final class KvbmHealthContributorAutoConfiguration {
 
     @Bean
     @ConditionalOnMissingBean(name = {"kvbmHealthIndicator", "kvbmHealthContributor"})
-    KvbmHealthIndicator kvbmHealthIndicator(KvBlockManager manager) {
-        return new KvbmHealthIndicator(manager);
+    KvbmHealthIndicator kvbmHealthIndicator(KvBlockManager manager, ObjectProvider<KvbmCluster> cluster) {
+        return new KvbmHealthIndicator(manager, cluster);
     }
 }

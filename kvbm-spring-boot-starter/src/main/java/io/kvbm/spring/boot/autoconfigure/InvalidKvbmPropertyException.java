@@ -1,14 +1,14 @@
 package io.kvbm.spring.boot.autoconfigure;
 
 /** A property of ours has a value that no block manager can be made from. */
-final class InvalidKvbmPropertyException extends RuntimeException {
+public final class InvalidKvbmPropertyException extends RuntimeException {
 
     private static final long serialVersionUID = 1L;
 
     private final String property;
     private final String action;
 
-    InvalidKvbmPropertyException(String property, String description, String action) {
+    public InvalidKvbmPropertyException(String property, String description, String action) {
         super(property + " " + description);
         this.property = property;
         this.action = action;

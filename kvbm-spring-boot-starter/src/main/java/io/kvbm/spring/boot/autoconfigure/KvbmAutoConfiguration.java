@@ -17,6 +17,7 @@ import io.kvbm.KvBlockManagerConfig;
 import io.kvbm.KvManagerLayoutConfig;
 import io.kvbm.KvManagerModelConfig;
 import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.KvManagerSharingConfig;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.token.ModelIdentity;
 
@@ -40,7 +41,8 @@ public final class KvbmAutoConfiguration {
     @Bean
     @ConditionalOnMissingBean({KvBlockManagerConfig.class, KvBlockManager.class})
     KvBlockManagerConfig kvBlockManagerConfig(KvbmProperties properties, HostAllocator allocator,
-            ObjectProvider<ModelIdentity> identity, ObjectProvider<KvBlockManagerConfigCustomizer> customizers) {
+            ObjectProvider<ModelIdentity> identity, ObjectProvider<KvManagerSharingConfig> sharing,
+            ObjectProvider<KvBlockManagerConfigCustomizer> customizers) {
         KvManagerModelConfig model = new ModelGeometry(properties).resolve(identity.getIfAvailable());
         KvBlockManagerConfig.Builder config = KvBlockManagerConfig.builder()
                 .runtime(KvManagerRuntimeConfig.builder().workerId(workerId(properties.workerId())).build())
@@ -51,6 +53,9 @@ public final class KvbmAutoConfiguration {
                 .eventCapacity(eventCapacity(properties.events().capacity()))
                 .transferTimeout(transferTimeout(properties.transfer().timeout()))
                 .checkTransferAddresses(properties.transfer().checkAddresses());
+        if (model.fingerprint() != null) {
+            sharing.ifAvailable(config::sharing); // nobody else could use what a model without a name has computed
+        }
         customizers.orderedStream().forEach(customizer -> customizer.customize(config));
         return config.build();
     }

@@ -11,6 +11,7 @@ import io.kvbm.layout.DType;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.LeakDetection;
 import io.kvbm.pool.ReusePolicy;
+import io.kvbm.remote.ChecksumMode;
 import io.kvbm.token.HeadOrder;
 import io.kvbm.token.IdentityKind;
 
@@ -27,12 +28,14 @@ import io.kvbm.token.IdentityKind;
  * @param events Log of what happens to blocks.
  * @param transfer Copies between blocks.
  * @param shutdown What happens when the application stops.
+ * @param cluster Other instances of the service, found through Spring Cloud discovery.
  */
 @ConfigurationProperties("kvbm")
 public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable String workerId,
         @Nullable IdentityKind identity, @DefaultValue("lineage") ReusePolicy reuse,
         @DefaultValue("sampled") LeakDetection leakDetection, @DefaultValue Model model, @DefaultValue Host host,
-        @DefaultValue Events events, @DefaultValue Transfer transfer, @DefaultValue Shutdown shutdown) {
+        @DefaultValue Events events, @DefaultValue Transfer transfer, @DefaultValue Shutdown shutdown,
+        @DefaultValue Cluster cluster) {
 
     /**
      * The model, unless the application supplies a {@link io.kvbm.token.ModelIdentity} bean.
@@ -89,4 +92,28 @@ public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable St
      * @param drainTimeout Time to wait for open sequences and handles before the manager is closed all the same.
      */
     public record Shutdown(@DefaultValue("10s") Duration drainTimeout) {}
+
+    /**
+     * The cluster.
+     *
+     * @param enabled Whether to share blocks with other instances, where a discovery client and a web server are there.
+     * @param service Name of the service whose instances share blocks. The application's name unless set.
+     * @param key Secret of at least 32 characters, the same on all instances, with which they sign what they ask each other. Without one only instances on the same machine are answered.
+     * @param insecure Whether to answer everybody without a key.
+     * @param sslBundle SSL bundle with which other instances are asked over TLS.
+     * @param path Path at which other instances ask this one.
+     * @param pollInterval Time between two looks into the catalog.
+     * @param askInterval Time between two questions to an instance that answers.
+     * @param timeout Time to wait for an answer.
+     * @param deadAfter Time without an answer after which an instance is let go.
+     * @param absentAfter Time after which an instance is let go that answers but is in no catalog.
+     * @param takeTimeout Time that opening a sequence may spend on taking blocks from other instances.
+     * @param checksums Of which blocks checksums are computed, and compared when they are taken.
+     */
+    public record Cluster(@DefaultValue("true") boolean enabled, @Nullable String service, @Nullable String key,
+            @DefaultValue("false") boolean insecure, @Nullable String sslBundle, @DefaultValue("/kvbm") String path,
+            @DefaultValue("1s") Duration pollInterval, @DefaultValue("1s") Duration askInterval,
+            @DefaultValue("2s") Duration timeout, @DefaultValue("8s") Duration deadAfter,
+            @DefaultValue("60s") Duration absentAfter, @DefaultValue("1s") Duration takeTimeout,
+            @DefaultValue("sampled") ChecksumMode checksums) {}
 }

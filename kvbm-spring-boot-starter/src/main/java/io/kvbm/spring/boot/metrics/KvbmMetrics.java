@@ -1,5 +1,7 @@
 package io.kvbm.spring.boot.metrics;
 
+import java.util.List;
+import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 
 import io.micrometer.core.instrument.FunctionCounter;
@@ -7,24 +9,40 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.binder.MeterBinder;
+import org.springframework.beans.factory.ObjectProvider;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.ManagerStats;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.pool.PoolStats;
+import io.kvbm.remote.LeaseStats;
+import io.kvbm.remote.PeerState;
+import io.kvbm.remote.Peering;
+import io.kvbm.remote.ReadOutcome;
+import io.kvbm.remote.TakeStats;
+import io.kvbm.spring.boot.discovery.KvbmCluster;
 
-/** The block manager's counters and sizes, per level under the tag {@code tier}; each is read when it is scraped. */
+/**
+ * The block manager's counters and sizes, per level under the tag {@code tier}; each is read when it is scraped. Of peers
+ * it tells how many there are and what was taken from all of them: a series for each would never end.
+ */
 final class KvbmMetrics implements MeterBinder {
 
     private final KvBlockManager manager;
+    private final ObjectProvider<KvbmCluster> cluster;
 
-    KvbmMetrics(KvBlockManager manager) {
+    KvbmMetrics(KvBlockManager manager, ObjectProvider<KvbmCluster> cluster) {
         this.manager = manager;
+        this.cluster = cluster;
     }
 
     @Override
     public void bindTo(MeterRegistry registry) {
         manager.pools().forEach(pool -> bindPool(registry, pool));
+        manager.peering().ifPresent(peering -> bindPeering(registry, peering));
+        if (manager.peering().isPresent()) {
+            cluster.ifAvailable(member -> bindCluster(registry, member));
+        }
         sequences(registry, "kvbm.sequences.opened", "Sequences opened", ManagerStats::sequencesOpened);
         sequences(registry, "kvbm.sequences.leaked", "Sequences that were never closed and were taken back",
                 ManagerStats::sequencesLeaked);
@@ -40,6 +58,82 @@ final class KvbmMetrics implements MeterBinder {
                 .register(registry);
         FunctionCounter.builder("kvbm.events", manager, m -> m.events().nextSequence())
                 .description("Events published; there are none while nobody listens")
+                .register(registry);
+    }
+
+    private static void bindPeering(MeterRegistry registry, Peering peering) {
+        for (PeerState state : List.of(PeerState.LIVE, PeerState.DRAINING, PeerState.LINGER)) {
+            Gauge.builder("kvbm.peers", peering,
+                    p -> p.peers().stream().filter(peer -> peer.state() == state).count())
+                    .tag("state", state.name().toLowerCase(Locale.ROOT))
+                    .description("Other instances that are known, by state")
+                    .register(registry);
+        }
+        taken(registry, peering, "kvbm.peer.blocks.proposed", "Blocks that a peer was believed to have",
+                TakeStats::proposed);
+        taken(registry, peering, "kvbm.peer.blocks.taken", "Blocks taken from peers instead of computed",
+                TakeStats::taken);
+        taken(registry, peering, "kvbm.peer.blocks.refused",
+                "Blocks not taken as their peer was leaving, busy or left alone, or the time was over",
+                TakeStats::refused);
+        taken(registry, peering, "kvbm.peer.blocks.failed", "Blocks not taken for reasons that nobody expects",
+                TakeStats::failed);
+        FunctionCounter.builder("kvbm.peer.bytes", peering, p -> p.stats().bytesRead())
+                .baseUnit("bytes")
+                .description("Bytes read from the memory of peers")
+                .register(registry);
+        for (ReadOutcome reason : ReadOutcome.values()) {
+            if (reason != ReadOutcome.TAKEN) {
+                FunctionCounter.builder("kvbm.peer.misses", peering,
+                        p -> p.stats().misses().getOrDefault(reason, 0L))
+                        .tag("reason", reason.name().toLowerCase(Locale.ROOT))
+                        .description("Reads from peers that ended early, by reason")
+                        .register(registry);
+            }
+        }
+        Gauge.builder("kvbm.index.blocks", peering, p -> p.index().stats().blocks())
+                .description("Blocks that peers are believed to hold")
+                .register(registry);
+        leases(registry, peering, "read", LeaseStats::readLeases);
+        leases(registry, peering, "write", LeaseStats::writeLeases);
+        Gauge.builder("kvbm.leases.quarantined", peering, p -> p.leases().stats().quarantined())
+                .description("Blocks whose writer has not said within its time that it has done")
+                .register(registry);
+        FunctionCounter.builder("kvbm.leases.expired", peering, p -> p.leases().stats().expired())
+                .description("Leases whose time was over before they were ended")
+                .register(registry);
+        FunctionCounter.builder("kvbm.leases.refused", peering, p -> p.leases().stats().refused())
+                .description("Leases refused because too much is leased")
+                .register(registry);
+    }
+
+    private static void taken(MeterRegistry registry, Peering peering, String name, String description,
+            ToDoubleFunction<TakeStats> value) {
+        FunctionCounter.builder(name, peering, p -> value.applyAsDouble(p.taker().stats()))
+                .description(description)
+                .register(registry);
+    }
+
+    private static void leases(MeterRegistry registry, Peering peering, String kind,
+            ToDoubleFunction<LeaseStats> value) {
+        Gauge.builder("kvbm.leases", peering, p -> value.applyAsDouble(p.leases().stats()))
+                .tag("kind", kind)
+                .description("Leases that other instances have, by kind")
+                .register(registry);
+    }
+
+    private static void bindCluster(MeterRegistry registry, KvbmCluster cluster) {
+        Gauge.builder("kvbm.cluster.addresses", cluster, KvbmCluster::addresses)
+                .description("Addresses of other instances that are watched")
+                .register(registry);
+        Gauge.builder("kvbm.cluster.disputed", cluster, member -> member.disputed().size())
+                .description("Worker ids that more than one instance has; none of them is used")
+                .register(registry);
+        FunctionCounter.builder("kvbm.cluster.refusals", cluster, KvbmCluster::refusals)
+                .description("Questions that other instances did not answer as they should")
+                .register(registry);
+        FunctionCounter.builder("kvbm.cluster.rejected", cluster, KvbmCluster::rejected)
+                .description("Questions of other instances that were turned away")
                 .register(registry);
     }
 

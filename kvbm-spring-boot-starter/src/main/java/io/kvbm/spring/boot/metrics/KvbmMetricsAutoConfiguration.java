@@ -1,6 +1,7 @@
 package io.kvbm.spring.boot.metrics;
 
 import io.micrometer.core.instrument.MeterRegistry;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
@@ -10,6 +11,7 @@ import org.springframework.context.annotation.Bean;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
+import io.kvbm.spring.boot.discovery.KvbmCluster;
 
 /** Counts what the block manager does, where there is Micrometer. */
 @AutoConfiguration(after = KvbmAutoConfiguration.class)
@@ -20,7 +22,7 @@ public final class KvbmMetricsAutoConfiguration {
 
     @Bean
     @ConditionalOnMissingBean
-    KvbmMetrics kvbmMetrics(KvBlockManager manager) {
-        return new KvbmMetrics(manager);
+    KvbmMetrics kvbmMetrics(KvBlockManager manager, ObjectProvider<KvbmCluster> cluster) {
+        return new KvbmMetrics(manager, cluster);
     }
 }

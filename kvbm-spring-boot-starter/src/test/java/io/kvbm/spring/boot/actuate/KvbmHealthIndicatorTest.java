@@ -16,6 +16,7 @@ import io.kvbm.KvBlockManagerConfig;
 import io.kvbm.KvManagerModelConfig;
 import io.kvbm.KvManagerRuntimeConfig;
 import io.kvbm.KvSequence;
+import io.kvbm.spring.boot.NoCluster;
 import io.kvbm.spring.boot.RefusedMemory;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
@@ -109,6 +110,6 @@ class KvbmHealthIndicatorTest {
     }
 
     private static Health health(KvBlockManager manager) {
-        return new KvbmHealthIndicator(manager).health();
+        return new KvbmHealthIndicator(manager, NoCluster.PROVIDER).health();
     }
 }

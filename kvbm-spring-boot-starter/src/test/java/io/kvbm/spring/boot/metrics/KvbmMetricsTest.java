@@ -23,6 +23,7 @@ import io.kvbm.error.PoolException;
 import io.kvbm.event.EventListener;
 import io.kvbm.event.EventLog;
 import io.kvbm.event.KvEvent;
+import io.kvbm.spring.boot.NoCluster;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 import io.kvbm.storage.HostAllocator;
@@ -102,7 +103,7 @@ class KvbmMetricsTest {
             List<String> refused = new ArrayList<>();
             PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
             registry.config().onMeterRegistrationFailed((id, reason) -> refused.add(id + ": " + reason));
-            new KvbmMetrics(manager).bindTo(registry);
+            new KvbmMetrics(manager, NoCluster.PROVIDER).bindTo(registry);
             assertThat(refused).isEmpty();
             List<String> series = registry.scrape().lines().filter(line -> line.startsWith("kvbm_")).toList();
             assertThat(series).hasSizeBetween(20, 60)
@@ -145,7 +146,7 @@ class KvbmMetricsTest {
 
     private static SimpleMeterRegistry bound(KvBlockManager manager) {
         SimpleMeterRegistry registry = new SimpleMeterRegistry();
-        new KvbmMetrics(manager).bindTo(registry);
+        new KvbmMetrics(manager, NoCluster.PROVIDER).bindTo(registry);
         return registry;
     }
 

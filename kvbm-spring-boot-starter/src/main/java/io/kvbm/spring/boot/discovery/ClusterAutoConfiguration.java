@@ -1,0 +1,205 @@
+package io.kvbm.spring.boot.discovery;
+
+import java.net.http.HttpClient;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.HashMap;
+import java.util.Map;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
+import org.springframework.boot.ssl.SslBundles;
+import org.springframework.boot.web.servlet.FilterRegistrationBean;
+import org.springframework.cloud.client.discovery.DiscoveryClient;
+import org.springframework.cloud.client.serviceregistry.Registration;
+import org.springframework.cloud.client.serviceregistry.ServiceRegistry;
+import org.springframework.cloud.consul.serviceregistry.ConsulRegistrationCustomizer;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.core.Ordered;
+import org.springframework.core.env.Environment;
+import org.springframework.web.client.RestClient;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.KvManagerSharingConfig;
+import io.kvbm.remote.Peering;
+import io.kvbm.remote.ReconcilerSettings;
+import io.kvbm.spring.boot.autoconfigure.InvalidKvbmPropertyException;
+import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
+import io.kvbm.spring.boot.autoconfigure.KvbmProperties;
+import io.kvbm.time.MonotonicClock;
+
+/**
+ * Has the instances of a service share their blocks, where Spring Cloud discovery says who they are and a web server
+ * carries what they ask each other.
+ */
+@AutoConfiguration(after = KvbmAutoConfiguration.class, afterName = {
+    "org.springframework.cloud.client.discovery.simple.SimpleDiscoveryClientAutoConfiguration",
+    "org.springframework.cloud.client.discovery.composite.CompositeDiscoveryClientAutoConfiguration",
+    "org.springframework.cloud.consul.serviceregistry.ConsulAutoServiceRegistrationAutoConfiguration"})
+@ConditionalOnClass({DiscoveryClient.class, RestClient.class, FilterRegistrationBean.class})
+@ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
+@ConditionalOnBooleanProperty(name = {"kvbm.enabled", "kvbm.cluster.enabled"}, matchIfMissing = true)
+@ConditionalOnBean(DiscoveryClient.class)
+public final class ClusterAutoConfiguration {
+
+    private static final Logger log = LoggerFactory.getLogger(ClusterAutoConfiguration.class);
+
+    /** Before every filter of the application, and behind those that only measure. */
+    private static final int ORDER = Ordered.HIGHEST_PRECEDENCE + 50;
+
+    @Bean
+    @ConditionalOnMissingBean
+    KvManagerSharingConfig kvbmSharing(KvbmProperties properties) {
+        KvbmProperties.Cluster cluster = properties.cluster();
+        return KvManagerSharingConfig.builder()
+                .checksums(cluster.checksums())
+                .takeTimeout(positive("take-timeout", cluster.takeTimeout()))
+                .build();
+    }
+
+    @Bean
+    @ConditionalOnMissingBean
+    @ConditionalOnSingleCandidate(KvBlockManager.class)
+    Membership kvbmMembership(KvbmProperties properties, ObjectProvider<SslBundles> bundles) {
+        KvbmProperties.Cluster cluster = properties.cluster();
+        MessageSigner signer = cluster.key() == null ? null : new MessageSigner(secret(cluster.key()));
+        if (signer == null && cluster.insecure()) {
+            log.warn("Everybody who reaches this instance's web server may ask for its blocks, as kvbm.cluster.insecure"
+                    + " is set; set kvbm.cluster.key instead");
+        } else if (signer == null) {
+            log.info("Without kvbm.cluster.key, blocks are shared on this machine only");
+        }
+        return new Membership(signer, new Gatekeeper(signer, cluster.insecure(), InstantSource.system()),
+                http(cluster.sslBundle(), bundles));
+    }
+
+    /**
+     * What makes an instance a member, and by what it knows others.
+     *
+     * @param signer signs with the cluster's key; null where there is none
+     * @param gatekeeper lets others in
+     * @param http what reaches them
+     */
+    record Membership(@Nullable MessageSigner signer, Gatekeeper gatekeeper, HttpClient.Builder http) {}
+
+    private static HttpClient.Builder http(@Nullable String bundle, ObjectProvider<SslBundles> bundles) {
+        HttpClient.Builder http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1);
+        if (bundle != null) {
+            http.sslContext(bundles.getObject().getBundle(bundle).createSslContext());
+        }
+        return http;
+    }
+
+    @Bean
+    @ConditionalOnBean(Membership.class)
+    FilterRegistrationBean<WorkerFilter> kvbmWorkerFilter(KvBlockManager manager, KvbmProperties properties,
+            Membership membership) {
+        String path = path(properties.cluster().path());
+        FilterRegistrationBean<WorkerFilter> filter = new FilterRegistrationBean<>(new WorkerFilter(path,
+                manager.peering().map(Peering::desk).orElse(null), membership.gatekeeper(), membership.signer()));
+        filter.addUrlPatterns(path + "/*");
+        filter.setOrder(ORDER);
+        return filter;
+    }
+
+    @Bean
+    @ConditionalOnBean(Membership.class)
+    HttpLinks kvbmLinks(KvbmProperties properties, Membership membership) {
+        return new HttpLinks(membership.signer(), InstantSource.system(), membership.http(),
+                positive("timeout", properties.cluster().timeout()), properties.transfer().timeout());
+    }
+
+    @Bean
+    @ConditionalOnBean(Membership.class)
+    Pointer kvbmPointer(KvBlockManager manager, KvbmProperties properties, Environment environment) {
+        return new Pointer(manager.workerId(), environment.getProperty("server.servlet.context-path", "")
+                + path(properties.cluster().path()));
+    }
+
+    @Bean
+    @ConditionalOnBean(Membership.class)
+    ClusterMember kvbmCluster(KvBlockManager manager, KvbmProperties properties, DiscoveryClient catalog,
+            HttpLinks links, Pointer pointer, ObjectProvider<Registration> registration,
+            ObjectProvider<ServiceRegistry<Registration>> registry, Environment environment,
+            FilterRegistrationBean<WorkerFilter> filter) {
+        KvbmProperties.Cluster cluster = properties.cluster();
+        if (manager.peering().isEmpty()) {
+            log.info("No blocks are shared, as the model has no name; set kvbm.model.id and kvbm.model.revision to"
+                    + " share them with other instances");
+        }
+        String service = cluster.service() != null ? cluster.service()
+                : environment.getProperty("spring.application.name", "application");
+        return new ClusterMember(manager, manager.peering()
+                .map(peering -> peering.reconciler(links, settings(cluster)))
+                .orElse(null), catalog,
+                new Registrar(pointer, registration.getIfAvailable(), registry.getIfAvailable(),
+                        MonotonicClock.SYSTEM),
+                service, pointer.path(), positive("poll-interval", cluster.pollInterval()),
+                () -> filter.getFilter() == null ? 0 : filter.getFilter().rejected());
+    }
+
+    private static ReconcilerSettings settings(KvbmProperties.Cluster cluster) {
+        ReconcilerSettings defaults = ReconcilerSettings.DEFAULT;
+        return new ReconcilerSettings(defaults.addresses(), positive("ask-interval", cluster.askInterval()),
+                defaults.firstRetry(), defaults.lastRetry(), positive("dead-after", cluster.deadAfter()),
+                positive("absent-after", cluster.absentAfter()), defaults.pages());
+    }
+
+    private static Duration positive(String name, Duration value) {
+        if (!value.isPositive() || value.compareTo(Duration.ofDays(1)) > 0) {
+            throw new InvalidKvbmPropertyException("kvbm.cluster." + name, "is " + value,
+                    "Set more than nothing and at most a day.");
+        }
+        return value;
+    }
+
+    /** A shorter secret than its hash could be guessed more easily than the hash. */
+    private static String secret(String key) {
+        if (key.length() < 32) {
+            throw new InvalidKvbmPropertyException("kvbm.cluster.key", "has " + key.length() + " characters",
+                    "Set at least 32 random ones, the same on every instance.");
+        }
+        return key;
+    }
+
+    private static String path(String path) {
+        if (!path.matches("(/[A-Za-z0-9._~-]+)+") || path.length() > 200) {
+            throw new InvalidKvbmPropertyException("kvbm.cluster.path", "is '" + path + "'",
+                    "Set a path such as /kvbm, of at most 200 characters.");
+        }
+        return path;
+    }
+
+    /** What Consul is told beside the address. It refuses silently what is too long, which a pointer never is. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnClass(ConsulRegistrationCustomizer.class)
+    static class Consul {
+
+        @Bean
+        @ConditionalOnBean(Membership.class)
+        ConsulRegistrationCustomizer kvbmConsulRegistration(Pointer pointer, Environment environment) {
+            return registration -> {
+                Map<String, String> metadata = registration.getService().getMeta() == null ? new HashMap<>()
+                        : new HashMap<>(registration.getService().getMeta());
+                metadata.putAll(pointer.metadata());
+                registration.getService().setMeta(metadata);
+                if (!environment.containsProperty("spring.cloud.consul.discovery.instance-id")) {
+                    // Consul's own is the name and the configured port, which two instances may share
+                    registration.getService()
+                            .setId(registration.getService().getName() + "-"
+                                    + Long.toUnsignedString(pointer.workerId()));
+                }
+            };
+        }
+    }
+}

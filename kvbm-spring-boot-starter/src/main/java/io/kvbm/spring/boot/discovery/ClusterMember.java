@@ -1,0 +1,196 @@
+package io.kvbm.spring.boot.discovery;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.LongSupplier;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.cloud.client.ServiceInstance;
+import org.springframework.cloud.client.discovery.DiscoveryClient;
+import org.springframework.beans.factory.DisposableBean;
+import org.springframework.context.SmartLifecycle;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.remote.Peering;
+import io.kvbm.remote.Reconciler;
+
+/**
+ * Keeps this instance in the cluster: looks into the catalog, has the reconciler ask whoever is listed, and sees to it
+ * that this instance is listed itself. A catalog that hangs or fails delays nothing else, and changes nothing.
+ *
+ * <pre>
+ *   every 250 ms     peering.advance, reconciler.step     one thread; a virtual one for each question
+ *   every poll       catalog -> registrar, reconciler     a virtual thread, one at a time
+ * </pre>
+ */
+final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean {
+
+    /** Time between two steps. */
+    static final Duration STEP = Duration.ofMillis(250);
+
+    private static final Logger log = LoggerFactory.getLogger(ClusterMember.class);
+
+    private final KvBlockManager manager;
+    private final @Nullable Peering peering;
+    private final @Nullable Reconciler reconciler;
+    private final DiscoveryClient catalog;
+    private final Registrar registrar;
+    private final String service;
+    private final String path;
+    private final Duration poll;
+    private final LongSupplier rejected;
+
+    private final AtomicBoolean running = new AtomicBoolean();
+    private final AtomicBoolean polling = new AtomicBoolean();
+    private final LongAdder failedPolls = new LongAdder();
+    private volatile boolean catalogFails;
+    private @Nullable ScheduledExecutorService steps;
+    private @Nullable ExecutorService questions;
+
+    ClusterMember(KvBlockManager manager, @Nullable Reconciler reconciler, DiscoveryClient catalog,
+            Registrar registrar, String service, String path, Duration poll, LongSupplier rejected) {
+        this.manager = manager;
+        this.peering = manager.peering().orElse(null);
+        this.reconciler = reconciler;
+        this.catalog = catalog;
+        this.registrar = registrar;
+        this.service = service;
+        this.path = path;
+        this.poll = poll;
+        this.rejected = rejected;
+    }
+
+    // ---------------------------------------------------------------------------------------------- lifecycle
+
+    @Override
+    public void start() {
+        if (peering == null || reconciler == null || !running.compareAndSet(false, true)) {
+            return;
+        }
+        log.info("Worker {} shares blocks with the instances of service {}",
+                Long.toUnsignedString(manager.workerId()), service);
+        ExecutorService each = Executors
+                .newThreadPerTaskExecutor(Thread.ofVirtual().name("kvbm-peer-", 0).factory());
+        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
+                Thread.ofPlatform().name("kvbm-cluster").daemon().factory());
+        timer.scheduleWithFixedDelay(() -> step(peering, reconciler, each), 0, STEP.toMillis(), TimeUnit.MILLISECONDS);
+        timer.scheduleAtFixedRate(() -> each.execute(this::poll), 0, poll.toMillis(), TimeUnit.MILLISECONDS);
+        steps = timer;
+        questions = each;
+    }
+
+    /** Whatever one step throws, the next one is made. */
+    private static void step(Peering peering, Reconciler reconciler, ExecutorService questions) {
+        try {
+            peering.advance();
+            reconciler.step(questions);
+        } catch (RuntimeException e) {
+            log.warn("A step of the cluster failed; the next one is made all the same", e);
+        }
+    }
+
+    /** Leaves the catalog first, then tells whoever asks; peers find out before the web server stops. */
+    @Override
+    public void stop() {
+        if (running.compareAndSet(true, false)) {
+            registrar.withdraw();
+            manager.withdraw();
+        }
+    }
+
+    /** Until here the time of leases goes on, for which the manager waits when it drains. */
+    @Override
+    public void destroy() {
+        Optional.ofNullable(steps).ifPresent(ExecutorService::shutdownNow);
+        Optional.ofNullable(questions).ifPresent(ExecutorService::shutdownNow);
+    }
+
+    @Override
+    public boolean isRunning() {
+        return running.get();
+    }
+
+    @Override
+    public boolean isPauseable() {
+        return false;
+    }
+
+    /** Above the web server's phases, so stopped before them. */
+    @Override
+    public int getPhase() {
+        return DEFAULT_PHASE;
+    }
+
+    // ---------------------------------------------------------------------------------------------- catalog
+
+    private void poll() {
+        if (!polling.compareAndSet(false, true)) {
+            return; // the catalog has not answered yet
+        }
+        try {
+            List<ServiceInstance> instances = catalog.getInstances(service);
+            if (catalogFails) {
+                log.info("The catalog answers again");
+            }
+            catalogFails = false;
+            registrar.listed(instances);
+            if (reconciler != null) {
+                reconciler.listed(instances.stream()
+                        .filter(Pointer::mayBeWorker)
+                        .map(instance -> Pointer.address(instance, path))
+                        .distinct()
+                        .toList());
+            }
+        } catch (RuntimeException e) {
+            failedPolls.increment();
+            if (!catalogFails && running.get()) {
+                log.warn("The catalog does not answer; who is known stays known: {}", e.toString());
+            }
+            catalogFails = true;
+        } finally {
+            polling.set(false);
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------- what is known
+
+    @Override
+    public Publication publication() {
+        return peering == null ? Publication.NONE : registrar.publication();
+    }
+
+    @Override
+    public int addresses() {
+        return reconciler == null ? 0 : reconciler.addresses();
+    }
+
+    @Override
+    public Set<Long> disputed() {
+        return reconciler == null ? Set.of() : reconciler.disputed();
+    }
+
+    @Override
+    public long refusals() {
+        return reconciler == null ? 0 : reconciler.refusals();
+    }
+
+    @Override
+    public long rejected() {
+        return rejected.getAsLong();
+    }
+
+    /** The number of looks into the catalog that failed. */
+    long failedPolls() {
+        return failedPolls.sum();
+    }
+}

@@ -1,0 +1,113 @@
+package io.kvbm.spring.boot.discovery;
+
+import java.net.InetAddress;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.Map;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Lets in who shares the cluster's key, or, where there is none, who is on the same machine; with TLS, who has shown a
+ * certificate that this server trusts. Safe for use by several threads.
+ */
+final class Gatekeeper {
+
+    /** How far clocks may be apart. */
+    static final Duration TOLERANCE = Duration.ofSeconds(60);
+
+    /** Questions whose nonces are remembered at most; more within the time that they are valid are not answered. */
+    static final int NONCES = 1 << 17;
+
+    private final @Nullable MessageSigner signer;
+    private final boolean open;
+    private final InstantSource clock;
+    private final Map<String, Long> nonces = new HashMap<>();
+    private long tidiedAt;
+
+    /**
+     * A gatekeeper.
+     *
+     * @param signer what knows the key; null where there is none
+     * @param open whether everybody is let in without a key
+     */
+    Gatekeeper(@Nullable MessageSigner signer, boolean open, InstantSource clock) {
+        this.signer = signer;
+        this.open = open;
+        this.clock = clock;
+    }
+
+    /**
+     * Who asks, as far as can be seen from outside.
+     *
+     * @param address from where
+     * @param certified whether it has shown a certificate that is trusted
+     * @param time its {@link MessageSigner#TIME}
+     * @param nonce its {@link MessageSigner#NONCE}
+     * @param signature its {@link MessageSigner#SIGNATURE}
+     */
+    record Visitor(String address, boolean certified, @Nullable String time, @Nullable String nonce,
+            @Nullable String signature) {}
+
+    /** Lets a question in, or throws a {@link Rejection}. */
+    void admit(Visitor visitor, String method, String pathAndQuery, byte[] body) {
+        if (signer == null) {
+            if (!open && !visitor.certified() && !isLoopback(visitor.address())) {
+                throw new Rejection(403, "Without a key only instances on this machine are answered; set"
+                        + " kvbm.cluster.key on all instances");
+            }
+            return;
+        }
+        String time = visitor.time();
+        String nonce = visitor.nonce();
+        String signature = visitor.signature();
+        if (time == null || nonce == null || signature == null) {
+            throw new Rejection(401, "The question is not signed; set kvbm.cluster.key on all instances");
+        }
+        if (!nonce.matches("[0-9a-f]{32}") || !time.matches("[0-9]{1,15}")) {
+            throw new Rejection(401, "The time or the nonce of the question is none");
+        }
+        if (!MessageSigner.isSame(signer.question(method, pathAndQuery, time, nonce, body), signature)) {
+            throw new Rejection(401, "The signature is wrong; set the same kvbm.cluster.key on all instances");
+        }
+        long now = clock.millis();
+        if (Math.abs(now - Long.parseLong(time)) > TOLERANCE.toMillis()) {
+            throw new Rejection(401, "The clocks of the two machines are over " + TOLERANCE.toSeconds()
+                    + " s apart; set them");
+        }
+        remember(nonce, now);
+    }
+
+    private synchronized void remember(String nonce, long now) {
+        if (nonces.size() >= NONCES / 2 && now - tidiedAt > TOLERANCE.toMillis() / 4) {
+            forget(now);
+        }
+        if (nonces.size() >= NONCES) {
+            throw new Rejection(429, "Over " + NONCES + " questions in " + 2 * TOLERANCE.toSeconds()
+                    + " s; ask less often");
+        }
+        if (nonces.putIfAbsent(nonce, now) != null) {
+            throw new Rejection(401, "The question was asked before");
+        }
+    }
+
+    /** A nonce is remembered for as long as a question that has it could still be within its time. */
+    private void forget(long now) {
+        tidiedAt = now;
+        for (Iterator<Long> times = nonces.values().iterator(); times.hasNext();) {
+            if (now - times.next() > 2 * TOLERANCE.toMillis()) {
+                times.remove();
+            }
+        }
+    }
+
+    private static boolean isLoopback(String address) {
+        try {
+            return InetAddress.ofLiteral(address).isLoopbackAddress();
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+package io.kvbm.spring.boot.discovery;
+
+import java.util.Set;
+
+/** What this instance knows of the cluster beyond its peers, which {@link io.kvbm.remote.Peering} has. */
+public interface KvbmCluster {
+
+    /** Whether others can find this instance in the catalog. */
+    enum Publication {
+        /** Nothing is shared, so nothing is published. */
+        NONE,
+        /** The catalog is a fixed list, into which nobody registers. */
+        STATIC,
+        /** Registered or about to be, but not seen in the catalog yet, or not any more. */
+        UNPUBLISHED,
+        /** Seen in the catalog. */
+        PUBLISHED,
+        /** Taken out of the catalog, as this instance is about to stop. */
+        WITHDRAWN
+    }
+
+    /** Whether others can find this instance. */
+    Publication publication();
+
+    /** The number of addresses that are watched. */
+    int addresses();
+
+    /** Worker ids that more than one instance has, unsigned; none of them is used. */
+    Set<Long> disputed();
+
+    /** The number of questions of this instance that were not answered, or with something that was refused. */
+    long refusals();
+
+    /** The number of questions of others that were turned away before they were read. */
+    long rejected();
+}

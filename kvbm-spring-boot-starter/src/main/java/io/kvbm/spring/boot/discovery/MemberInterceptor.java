@@ -1,0 +1,118 @@
+package io.kvbm.spring.boot.discovery;
+
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.security.SecureRandom;
+import java.time.InstantSource;
+import java.util.HexFormat;
+
+import org.jspecify.annotations.Nullable;
+import org.springframework.http.HttpHeaders;
+import org.springframework.http.HttpRequest;
+import org.springframework.http.HttpStatusCode;
+import org.springframework.http.client.ClientHttpRequestExecution;
+import org.springframework.http.client.ClientHttpRequestInterceptor;
+import org.springframework.http.client.ClientHttpResponse;
+
+import io.kvbm.error.RemoteException;
+import io.kvbm.remote.ControlCodec;
+
+/** Signs questions, and lets only answers through that are small enough and signed for the question. */
+final class MemberInterceptor implements ClientHttpRequestInterceptor {
+
+    private static final int REASON_BYTES = 500;
+
+    private static final SecureRandom RANDOM = new SecureRandom();
+
+    private final @Nullable MessageSigner signer;
+    private final InstantSource clock;
+
+    MemberInterceptor(@Nullable MessageSigner signer, InstantSource clock) {
+        this.signer = signer;
+        this.clock = clock;
+    }
+
+    @Override
+    public ClientHttpResponse intercept(HttpRequest request, byte[] body, ClientHttpRequestExecution execution)
+            throws IOException {
+        byte[] random = new byte[16];
+        RANDOM.nextBytes(random);
+        String nonce = HexFormat.of().formatHex(random);
+        if (signer != null) {
+            String time = Long.toString(clock.millis());
+            request.getHeaders().set(MessageSigner.TIME, time);
+            request.getHeaders().set(MessageSigner.NONCE, nonce);
+            request.getHeaders()
+                    .set(MessageSigner.SIGNATURE, signer.question(request.getMethod().name(),
+                            pathAndQuery(request.getURI()), time, nonce, body));
+        }
+        try (ClientHttpResponse response = execution.execute(request, body)) {
+            return checked(request.getURI(), nonce, response);
+        }
+    }
+
+    private static String pathAndQuery(URI uri) {
+        return uri.getRawQuery() == null ? uri.getRawPath() : uri.getRawPath() + "?" + uri.getRawQuery();
+    }
+
+    private ClientHttpResponse checked(URI uri, String nonce, ClientHttpResponse response) throws IOException {
+        int status = response.getStatusCode().value();
+        if (status != 200) {
+            throw refused(uri, status, response);
+        }
+        byte[] answer = response.getBody().readNBytes(ControlCodec.MAX_ANSWER_BYTES + 1);
+        if (answer.length > ControlCodec.MAX_ANSWER_BYTES) {
+            throw new RemoteException(RemoteException.Kind.LIMIT, "The answer of " + uri + " is over "
+                    + ControlCodec.MAX_ANSWER_BYTES + " bytes; it is not read");
+        }
+        if (signer != null) {
+            String signature = response.getHeaders().getFirst(MessageSigner.SIGNATURE);
+            if (signature == null || !MessageSigner.isSame(signer.answer(nonce, status, answer), signature)) {
+                throw new RemoteException(RemoteException.Kind.TRANSPORT, "The answer of " + uri
+                        + " is not signed, or not for this question; set the same kvbm.cluster.key on all instances");
+            }
+        }
+        return new Answer(answer, response.getHeaders());
+    }
+
+    private static RemoteException refused(URI uri, int status, ClientHttpResponse response) throws IOException {
+        String reason = new String(response.getBody().readNBytes(REASON_BYTES), StandardCharsets.UTF_8)
+                .replaceAll("[^\\x20-\\x7e]", "?");
+        RemoteException.Kind kind = switch (status) {
+            case 413 -> RemoteException.Kind.LIMIT;
+            case 429 -> RemoteException.Kind.BUSY;
+            default -> RemoteException.Kind.TRANSPORT;
+        };
+        return new RemoteException(kind, uri + " answered " + status + ": " + reason);
+    }
+
+    /** An answer that was read to its end. */
+    private record Answer(byte[] body, HttpHeaders headers) implements ClientHttpResponse {
+
+        @Override
+        public HttpStatusCode getStatusCode() {
+            return HttpStatusCode.valueOf(200);
+        }
+
+        @Override
+        public String getStatusText() {
+            return "OK";
+        }
+
+        @Override
+        public HttpHeaders getHeaders() {
+            return headers;
+        }
+
+        @Override
+        public InputStream getBody() {
+            return new ByteArrayInputStream(body);
+        }
+
+        @Override
+        public void close() {}
+    }
+}

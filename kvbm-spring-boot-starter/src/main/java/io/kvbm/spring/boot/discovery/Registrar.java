@@ -1,0 +1,115 @@
+package io.kvbm.spring.boot.discovery;
+
+import java.time.Duration;
+import java.util.List;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.cloud.client.ServiceInstance;
+import org.springframework.cloud.client.serviceregistry.Registration;
+import org.springframework.cloud.client.serviceregistry.ServiceRegistry;
+
+import io.kvbm.spring.boot.discovery.KvbmCluster.Publication;
+import io.kvbm.time.MonotonicClock;
+
+/**
+ * Sees to it that this instance is in the catalog. Spring Cloud registers it when the web server starts, and takes a
+ * registration that was refused for one that was not; so what counts here is only whether the catalog lists this
+ * instance, and where it does not for a while it is registered again. Called by one thread at a time but for what it
+ * tells.
+ */
+final class Registrar {
+
+    /** Time for which the catalog may not list this instance before it is registered again. */
+    static final Duration PATIENCE = Duration.ofSeconds(10);
+
+    private static final Logger log = LoggerFactory.getLogger(Registrar.class);
+
+    private final Pointer pointer;
+    private final @Nullable Registration registration;
+    private final @Nullable ServiceRegistry<Registration> registry;
+    private final MonotonicClock clock;
+
+    private volatile Publication publication;
+    private long missingSince;
+
+    /**
+     * A registrar.
+     *
+     * @param registration this instance as it is registered; null where the catalog is a fixed list
+     * @param registry where it is registered; null where the catalog is a fixed list
+     */
+    Registrar(Pointer pointer, @Nullable Registration registration, @Nullable ServiceRegistry<Registration> registry,
+            MonotonicClock clock) {
+        this.pointer = pointer;
+        this.registration = registration;
+        this.registry = registry;
+        this.clock = clock;
+        this.publication = registry == null || registration == null ? Publication.STATIC : Publication.UNPUBLISHED;
+        this.missingSince = clock.nanoTime();
+    }
+
+    Publication publication() {
+        return publication;
+    }
+
+    /** Takes what the catalog lists. */
+    void listed(List<ServiceInstance> instances) {
+        if (publication == Publication.STATIC || publication == Publication.WITHDRAWN) {
+            return;
+        }
+        long now = clock.nanoTime();
+        if (instances.stream().anyMatch(this::isOurs)) {
+            if (publication == Publication.UNPUBLISHED) {
+                log.info("Worker {} is in the catalog", Long.toUnsignedString(pointer.workerId()));
+            }
+            publication = Publication.PUBLISHED;
+            missingSince = now;
+        } else {
+            if (publication == Publication.PUBLISHED) {
+                missingSince = now;
+            }
+            publication = Publication.UNPUBLISHED;
+            if (now - missingSince >= PATIENCE.toNanos()) {
+                missingSince = now;
+                register();
+            }
+        }
+    }
+
+    private boolean isOurs(ServiceInstance instance) {
+        return pointer.isOf(instance) || (registration != null && registration.getInstanceId() != null
+                && registration.getInstanceId().equals(instance.getInstanceId()));
+    }
+
+    private void register() {
+        log.warn("The catalog does not list worker {} for {} s; it is registered again. If that goes on, look at the"
+                + " catalog's log for why it refuses the registration", Long.toUnsignedString(pointer.workerId()),
+                PATIENCE.toSeconds());
+        try {
+            if (registry != null && registration != null) {
+                registry.register(registration);
+            }
+        } catch (RuntimeException e) {
+            log.warn("Worker {} could not be registered again: {}", Long.toUnsignedString(pointer.workerId()),
+                    e.getMessage());
+        }
+    }
+
+    /** Takes this instance out of the catalog, and keeps it out. */
+    void withdraw() {
+        if (publication == Publication.STATIC || publication == Publication.WITHDRAWN) {
+            return;
+        }
+        publication = Publication.WITHDRAWN;
+        try {
+            if (registry != null && registration != null) {
+                registry.deregister(registration);
+            }
+        } catch (RuntimeException e) {
+            log.warn("Worker {} could not be taken out of the catalog: {}",
+                    Long.toUnsignedString(pointer.workerId()), e.getMessage());
+        }
+    }
+}

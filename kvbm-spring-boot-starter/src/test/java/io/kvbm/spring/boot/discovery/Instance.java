@@ -1,0 +1,113 @@
+package io.kvbm.spring.boot.discovery;
+
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.net.ServerSocket;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.builder.SpringApplicationBuilder;
+import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.KvSequence;
+import io.kvbm.block.Block;
+import io.kvbm.remote.Peering;
+import io.kvbm.spring.boot.SmallCache;
+import io.kvbm.token.ModelIdentity;
+
+/** A whole application with a web server, on a port that is known before it starts. */
+final class Instance implements AutoCloseable {
+
+    final int port;
+    final ConfigurableApplicationContext context;
+    final KvBlockManager manager;
+    final ClusterMember member;
+
+    /** An application with a model that has a name, and nothing else. */
+    @Configuration(proxyBeanMethods = false)
+    @EnableAutoConfiguration
+    static class Application {
+
+        @Bean
+        ModelIdentity model() {
+            return SmallCache.identity();
+        }
+    }
+
+    private Instance(int port, ConfigurableApplicationContext context) {
+        this.port = port;
+        this.context = context;
+        this.manager = context.getBean(KvBlockManager.class);
+        this.member = context.getBean(ClusterMember.class);
+    }
+
+    /** Starts one of the instances at these ports, which all know of each other. */
+    static Instance start(int port, List<Integer> ports, String... properties) {
+        List<String> arguments = new ArrayList<>(List.of("--server.port=" + port, "--spring.application.name=cluster",
+                "--spring.main.banner-mode=off", "--kvbm.host.blocks=64", "--kvbm.cluster.poll-interval=100ms",
+                "--kvbm.cluster.ask-interval=200ms", "--spring.cloud.consul.enabled=false",
+                "--spring.cloud.loadbalancer.enabled=false"));
+        for (int i = 0; i < ports.size(); i++) {
+            arguments.add("--spring.cloud.discovery.client.simple.instances.cluster[" + i + "].uri=http://localhost:"
+                    + ports.get(i));
+        }
+        Arrays.stream(properties).map(property -> "--" + property).forEach(arguments::add);
+        return new Instance(port,
+                new SpringApplicationBuilder(Application.class).run(arguments.toArray(String[]::new)));
+    }
+
+    /** Ports that nobody listened at a moment ago. */
+    static List<Integer> freePorts(int count) throws IOException {
+        List<ServerSocket> sockets = new ArrayList<>();
+        List<Integer> ports = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            ServerSocket socket = new ServerSocket(0);
+            sockets.add(socket);
+            ports.add(socket.getLocalPort());
+        }
+        for (ServerSocket socket : sockets) {
+            socket.close();
+        }
+        return ports;
+    }
+
+    Peering peering() {
+        return manager.peering().orElseThrow();
+    }
+
+    /** Computes a prompt, of which every byte follows from the token it is of. */
+    void compute(int[] tokens) {
+        try (KvSequence sequence = manager.open(tokens, "")) {
+            for (int i = sequence.reusedTokens() / SmallCache.PAGE_SIZE; i < sequence.blocks().size(); i++) {
+                sequence.blocks().get(i).segment().fill((byte) tokens[i * SmallCache.PAGE_SIZE]);
+            }
+            sequence.computed(tokens.length);
+        }
+    }
+
+    /** Opens a prompt, checks what was found of it, and says how much that was. */
+    int reused(int[] tokens) {
+        try (KvSequence sequence = manager.open(tokens, "")) {
+            for (int i = 0; i < sequence.reusedTokens() / SmallCache.PAGE_SIZE; i++) {
+                Block block = sequence.blocks().get(i);
+                byte expected = (byte) tokens[i * SmallCache.PAGE_SIZE];
+                for (byte found : block.segment().toArray(ValueLayout.JAVA_BYTE)) {
+                    if (found != expected) {
+                        throw new AssertionError("Block " + i + " has wrong bytes");
+                    }
+                }
+            }
+            return sequence.reusedTokens();
+        }
+    }
+
+    @Override
+    public void close() {
+        context.close();
+    }
+}

@@ -1,0 +1,106 @@
+package io.kvbm.spring.boot.discovery;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.stream.IntStream;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+
+import io.kvbm.remote.PeerState;
+import io.kvbm.spring.boot.discovery.KvbmCluster.Publication;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+/** Two applications with web servers, which a fixed list tells of each other. */
+@EnabledOnOs(OS.LINUX)
+class TwoInstancesTest {
+
+    private static final String KEY = "kvbm.cluster.key=0123456789abcdef0123456789abcdef";
+    private static final Duration SOON = Duration.ofSeconds(20);
+
+    private static int[] tokens(int first) {
+        return IntStream.range(first, first + 41).toArray();
+    }
+
+    private static boolean knows(Instance one, Instance other) {
+        return one.peering()
+                .peers()
+                .stream()
+                .anyMatch(peer -> peer.workerId() == other.manager.workerId() && peer.state() == PeerState.LIVE);
+    }
+
+    private static void meet(Instance one, Instance other) {
+        await().atMost(SOON).until(() -> knows(one, other) && knows(other, one));
+    }
+
+    private static void hasHeardOf(Instance one, long blocks) {
+        await().atMost(SOON).until(() -> one.peering().index().stats().blocks() == blocks);
+    }
+
+    @Test
+    void whatOneHasComputedTheOtherTakesAndAWithdrawnOneIsAskedNoMore() throws IOException {
+        List<Integer> ports = Instance.freePorts(2);
+        try (Instance one = Instance.start(ports.get(0), ports, KEY);
+                Instance other = Instance.start(ports.get(1), ports, KEY)) {
+            meet(one, other);
+            assertThat(one.member.publication()).isEqualTo(Publication.STATIC);
+            assertThat(one.member.addresses()).isEqualTo(2);
+            one.compute(tokens(0));
+            hasHeardOf(other, 10);
+            assertThat(other.reused(tokens(0))).isEqualTo(40);
+            assertThat(other.peering().taker().stats().taken()).isEqualTo(10);
+
+            one.compute(tokens(1000));
+            hasHeardOf(other, 20);
+            one.manager.withdraw();
+            await().atMost(SOON).until(() -> !knows(other, one));
+            assertThat(other.reused(tokens(1000))).isZero();
+        }
+    }
+
+    @Test
+    void anInstanceThatStopsIsForgottenAndOneThatComesBackIsKnownAgain() throws IOException {
+        List<Integer> ports = Instance.freePorts(2);
+        try (Instance one = Instance.start(ports.get(0), ports, KEY, "kvbm.cluster.dead-after=1s")) {
+            try (Instance other = Instance.start(ports.get(1), ports, KEY, "kvbm.worker-id=7")) {
+                meet(one, other);
+                other.compute(tokens(0));
+                hasHeardOf(one, 10);
+            }
+            await().atMost(SOON).until(() -> one.peering().peers().isEmpty());
+            assertThat(one.peering().index().stats().blocks()).isZero();
+            assertThat(one.reused(tokens(0))).isZero();
+            try (Instance other = Instance.start(ports.get(1), ports, KEY, "kvbm.worker-id=7")) {
+                meet(one, other);
+                other.compute(tokens(0));
+                hasHeardOf(one, 10);
+                assertThat(one.reused(tokens(0))).isEqualTo(40);
+            }
+        }
+    }
+
+    @Test
+    void whoHasAnotherKeyLearnsNothing() throws IOException {
+        List<Integer> ports = Instance.freePorts(2);
+        try (Instance one = Instance.start(ports.get(0), ports, KEY);
+                Instance other = Instance.start(ports.get(1), ports, "kvbm.cluster.key=" + "x".repeat(32))) {
+            await().atMost(SOON).until(() -> one.member.rejected() > 2 && other.member.rejected() > 2);
+            assertThat(one.peering().peers()).isEmpty();
+            assertThat(other.peering().peers()).isEmpty();
+            assertThat(one.member.refusals()).isPositive();
+        }
+    }
+
+    @Test
+    void withoutAKeyInstancesOnOneMachineShareAndOtherMachinesAreTurnedAway() throws IOException {
+        List<Integer> ports = Instance.freePorts(2);
+        try (Instance one = Instance.start(ports.get(0), ports);
+                Instance other = Instance.start(ports.get(1), ports)) {
+            meet(one, other);
+        }
+    }
+}
