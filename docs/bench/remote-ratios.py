@@ -53,6 +53,6 @@ print("\n| lookup of 128 blocks | 64 peers, ns | own pool, ns | ratio | target |
 for op in ("index_hit", "index_miss"):
     for (peer, name, param, metric), found in sorted(values.items()):
         if name == op and metric == "call":
-            pool = median("kvbm", f"{op}_own_pool", param, "call")
+            pool = median("kvbm", f"{op}_own_pool", param.replace("in 64 peers", "in own pool"), "call")
             mine = statistics.median(found)
             print(f"| {op} {param} | {mine:,.0f} | {pool:,.0f} | {mine / pool:.2f} | {verdict(mine / pool, 2, most=True)} |")
