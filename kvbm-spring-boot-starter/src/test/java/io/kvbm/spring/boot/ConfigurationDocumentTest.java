@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -25,9 +26,14 @@ import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
+import io.kvbm.KvBlockManager;
+import io.kvbm.KvBlockManagerConfig;
+import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.KvManagerSharingConfig;
 import io.kvbm.spring.boot.actuate.KvbmEndpoint;
 import io.kvbm.spring.boot.actuate.KvbmEndpointAutoConfiguration;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
+import io.kvbm.spring.boot.discovery.KvbmCluster;
 import io.kvbm.spring.boot.metrics.KvbmMetricsAutoConfiguration;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -45,7 +51,10 @@ class ConfigurationDocumentTest {
                     KvbmMetricsAutoConfiguration.class, EndpointAutoConfiguration.class,
                     KvbmEndpointAutoConfiguration.class))
             .withBean(SimpleMeterRegistry.class)
-            .withPropertyValues(SmallCache.properties("management.endpoints.web.exposure.include=*"));
+            .withBean(KvManagerSharingConfig.class, () -> KvManagerSharingConfig.builder().build())
+            .withBean(KvbmCluster.class, PublishedCluster::new)
+            .withPropertyValues(SmallCache.properties("management.endpoints.web.exposure.include=*",
+                    "kvbm.model.id=small", "kvbm.model.revision=r1"));
 
     @Test
     void thePropertyTableIsThatOfTheMetadata() throws Exception {
@@ -92,9 +101,47 @@ class ConfigurationDocumentTest {
         int start = document.indexOf("```json") + "```json".length();
         JsonNode sample = JSON.readTree(document.substring(start, document.indexOf("```", start)));
         runner.run(context -> {
-            JsonNode live = JSON.valueToTree(context.getBean(KvbmEndpoint.class).manager());
-            assertThat(paths("", sample)).isEqualTo(paths("", live));
+            KvBlockManagerConfig config = context.getBean(KvBlockManagerConfig.class);
+            try (KvBlockManager peer = new KvBlockManager(KvBlockManagerConfig.builder()
+                    .runtime(KvManagerRuntimeConfig.builder().workerId(8).build())
+                    .model(config.model())
+                    .hostLayout(Objects.requireNonNull(config.hostLayout()))
+                    .sharing(KvManagerSharingConfig.builder().build())
+                    .build())) {
+                var _ = context.getBean(KvBlockManager.class).importBlockset(peer.exportBlockset());
+                JsonNode live = JSON.valueToTree(context.getBean(KvbmEndpoint.class).manager());
+                assertThat(paths("", sample)).isEqualTo(paths("", live));
+            }
         });
+    }
+
+    /** A cluster of which everything has a value. */
+    private static final class PublishedCluster implements KvbmCluster {
+
+        @Override
+        public Publication publication() {
+            return Publication.PUBLISHED;
+        }
+
+        @Override
+        public int addresses() {
+            return 3;
+        }
+
+        @Override
+        public Set<Long> disputed() {
+            return Set.of(9L);
+        }
+
+        @Override
+        public long refusals() {
+            return 1;
+        }
+
+        @Override
+        public long rejected() {
+            return 1;
+        }
     }
 
     private static Set<String> paths(String prefix, JsonNode node) {

@@ -56,8 +56,10 @@ final class KvbmHealthIndicator extends AbstractHealthIndicator {
 
     /** How many there are in each state; none of them makes this instance worse. */
     private static Map<String, Long> peers(Peering peering) {
-        return peering.peers().stream().collect(Collectors.groupingBy(peer -> peer.state().name(), TreeMap::new,
-                Collectors.counting()));
+        return peering.peers()
+                .stream()
+                .collect(Collectors.groupingBy(peer -> peer.state().name(), TreeMap::new,
+                        Collectors.counting()));
     }
 
     private static Map<String, Object> details(PoolStats stats) {

@@ -15,9 +15,9 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.springframework.beans.factory.DisposableBean;
 import org.springframework.cloud.client.ServiceInstance;
 import org.springframework.cloud.client.discovery.DiscoveryClient;
-import org.springframework.beans.factory.DisposableBean;
 import org.springframework.context.SmartLifecycle;
 
 import io.kvbm.KvBlockManager;
@@ -83,8 +83,9 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
                 .newThreadPerTaskExecutor(Thread.ofVirtual().name("kvbm-peer-", 0).factory());
         ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
                 Thread.ofPlatform().name("kvbm-cluster").daemon().factory());
-        timer.scheduleWithFixedDelay(() -> step(peering, reconciler, each), 0, STEP.toMillis(), TimeUnit.MILLISECONDS);
-        timer.scheduleAtFixedRate(() -> each.execute(this::poll), 0, poll.toMillis(), TimeUnit.MILLISECONDS);
+        var _ = timer.scheduleWithFixedDelay(() -> step(peering, reconciler, each), 0, STEP.toMillis(),
+                TimeUnit.MILLISECONDS);
+        var _ = timer.scheduleAtFixedRate(() -> each.execute(this::poll), 0, poll.toMillis(), TimeUnit.MILLISECONDS);
         steps = timer;
         questions = each;
     }

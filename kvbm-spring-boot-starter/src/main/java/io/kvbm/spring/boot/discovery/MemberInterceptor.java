@@ -90,6 +90,7 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
     }
 
     /** An answer that was read to its end. */
+    @SuppressWarnings("ArrayRecordComponent") // lives until it is decoded
     private record Answer(byte[] body, HttpHeaders headers) implements ClientHttpResponse {
 
         @Override

@@ -17,7 +17,6 @@ import org.slf4j.LoggerFactory;
 
 import io.kvbm.error.RemoteException;
 import io.kvbm.remote.ControlCodec;
-import io.kvbm.remote.PeerAnswer;
 import io.kvbm.remote.PeerLink;
 import io.kvbm.remote.PeerRequest;
 

@@ -72,7 +72,9 @@ class KvbmEndpointTest {
                 assertThat(json.<Integer>read("$.sequences.tokensReused")).isEqualTo(8);
                 assertThat(json.<Double>read("$.sequences.reuseRate")).isEqualTo(8.0 / 18);
                 assertThat(json.<Integer>read("$.transfersInFlight")).isZero();
-                assertThat(json.<Integer>read("$.events")).isZero();
+                assertThat(json.<Integer>read("$.events")).isOne();
+                assertThat(json.<String>read("$.cluster.publication")).isEqualTo("STATIC");
+                assertThat(json.<List<?>>read("$.cluster.peers")).isEmpty();
             }
         }
     }

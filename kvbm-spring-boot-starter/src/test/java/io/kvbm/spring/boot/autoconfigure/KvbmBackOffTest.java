@@ -41,7 +41,7 @@ class KvbmBackOffTest {
 
     @Test
     void switchedOffItAddsNoBeanAtAll() {
-        assertThat(OURS).hasSize(5);
+        assertThat(OURS).hasSize(6);
         runner.withPropertyValues(
                 SmallCache.properties("kvbm.enabled=false",
                         "management.endpoints.web.exposure.include=*"))

@@ -26,11 +26,11 @@ class TwoInstancesTest {
         return IntStream.range(first, first + 41).toArray();
     }
 
-    private static boolean knows(Instance one, Instance other) {
-        return one.peering()
+    private static boolean knows(Instance who, Instance whom) {
+        return who.peering()
                 .peers()
                 .stream()
-                .anyMatch(peer -> peer.workerId() == other.manager.workerId() && peer.state() == PeerState.LIVE);
+                .anyMatch(peer -> peer.workerId() == whom.manager.workerId() && peer.state() == PeerState.LIVE);
     }
 
     private static void meet(Instance one, Instance other) {
