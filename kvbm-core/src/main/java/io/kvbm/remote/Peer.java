@@ -29,6 +29,7 @@ public final class Peer {
 
     private PeerState state = PeerState.LIVE;
     private int blocksInFlight;
+    private boolean dropped;
     private long lingerUntil;
 
     Peer(Blockset blockset, String digest, boolean hits, @Nullable PeerMemory memory, @Nullable PeerLink link,
@@ -197,6 +198,9 @@ public final class Peer {
         } else {
             breaker.failed();
         }
+        if (dropped && blocksInFlight == 0) {
+            release();
+        }
     }
 
     /** It is listed and answers. */
@@ -227,6 +231,15 @@ public final class Peer {
             release();
         }
         return state == PeerState.GONE;
+    }
+
+    /** Lets everything go as soon as nothing runs any more, which may be now. */
+    synchronized void drop() {
+        leave();
+        dropped = true;
+        if (blocksInFlight == 0) {
+            release();
+        }
     }
 
     /** Lets everything go; what is being read from the memory ends first. */

@@ -30,6 +30,10 @@ public record PeerLimits(int peers, int blocksInFlight, int failures, Duration w
         requirePositive("window", window.toNanos());
         requirePositive("pause", pause.toNanos());
         requirePositive("longestPause", longestPause.toNanos());
+        if (longestPause.compareTo(pause) < 0) {
+            throw new ConfigException(ConfigException.Kind.INVALID,
+                    "longestPause is " + longestPause + ", below the pause of " + pause + "; give at least that");
+        }
         if (linger.isNegative()) {
             throw new ConfigException(ConfigException.Kind.INVALID, "linger is " + linger + "; give 0 or more");
         }

@@ -227,16 +227,12 @@ public final class Peers implements AutoCloseable {
                 + " is named, but no such worker is imported; import its blockset first"));
     }
 
-    /** Forgets all workers; the memory of those with whom nothing runs goes at once. */
+    /** Forgets all workers; the memory of each goes as soon as nothing runs with it any more. */
     @Override
     public synchronized void close() {
-        List.copyOf(peers.keySet()).forEach(this::remove);
-        leaving.removeIf(peer -> {
-            boolean idle = peer.blocksInFlight() == 0;
-            if (idle) {
-                peer.release();
-            }
-            return idle;
-        });
+        peers.values().forEach(Peer::drop);
+        peers.clear();
+        leaving.forEach(Peer::drop);
+        leaving.removeIf(Peer::advance);
     }
 }

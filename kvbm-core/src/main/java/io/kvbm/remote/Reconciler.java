@@ -50,6 +50,7 @@ public final class Reconciler {
 
     private final Map<String, Watch> watches = new HashMap<>();
     private final LongAdder refusals = new LongAdder();
+    private boolean tooMany;
 
     /** Knows nobody yet. */
     public Reconciler(LocalWorker local, Peers peers, PeerLinks links, MonotonicClock clock,
@@ -93,8 +94,7 @@ public final class Reconciler {
         for (String address : addresses) {
             if (!watches.containsKey(address)) {
                 if (watches.size() >= settings.addresses()) {
-                    log.warn("The catalog lists more than the {} addresses that are watched; raise the limit",
-                            settings.addresses());
+                    tellOfTooMany();
                     break;
                 }
                 watches.put(address, new Watch(address, links.to(address), now));
@@ -102,6 +102,14 @@ public final class Reconciler {
         }
         Set<String> present = Set.copyOf(addresses);
         watches.values().forEach(watch -> watch.listed(present.contains(watch.address), now));
+    }
+
+    private void tellOfTooMany() {
+        if (!tooMany) {
+            log.warn("The catalog lists more than the {} addresses that are watched; raise the limit",
+                    settings.addresses());
+        }
+        tooMany = true; // said once
     }
 
     /**

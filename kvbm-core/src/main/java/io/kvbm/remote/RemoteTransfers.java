@@ -3,6 +3,7 @@ package io.kvbm.remote;
 import java.time.Duration;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalLong;
 
 import io.kvbm.block.BlockHandle;
@@ -93,11 +94,7 @@ public final class RemoteTransfers {
         request.validateShapes();
         Peer peer = peers.require(request);
         BlockPool pool = pool(request.local());
-        Loans lent = loans.get(pool);
-        if (lent == null) {
-            throw new RemoteException(RemoteException.Kind.TRANSPORT, "The blocks of " + pool
-                    + " are private to this process; put from shared host memory");
-        }
+        Loans lent = Objects.requireNonNull(loans.get(pool));
         int[] sources = request.local().stream().mapToInt(BlockHandle::index).toArray();
         try (PinList _ = PinList.of(request.local())) {
             control.check();

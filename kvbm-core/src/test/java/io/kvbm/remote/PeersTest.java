@@ -310,7 +310,7 @@ class PeersTest {
     }
 
     @Test
-    void atTheEndTheMemoryOfThoseWithWhomNothingRunsGoesAtOnce() {
+    void atTheEndTheMemoryOfAWorkerGoesAsSoonAsNothingRunsWithIt() {
         SharedPool idle = worker(WORKER, 1);
         SharedPool busy = worker(2, 1);
         Set<String> idleFiles = Mappings.files(idle);
@@ -323,7 +323,6 @@ class PeersTest {
         assertThat(Mappings.readers(idleFiles)).isZero();
         assertThat(Mappings.readers(busyFiles)).isEqualTo(2);
         read.end(1, true);
-        peers.close();
         assertThat(Mappings.readers(busyFiles)).isZero();
     }
 
