@@ -44,7 +44,7 @@ final class Life {
                     Duration.ofSeconds(1)),
             new LeaseLimits(8, 16, Duration.ofSeconds(20), 25), 32, 512);
     private static final ReconcilerSettings SETTINGS = new ReconcilerSettings(32, Duration.ofSeconds(1),
-            Duration.ofMillis(250), Duration.ofSeconds(4), Duration.ofSeconds(8), Duration.ofSeconds(20), 4);
+            Duration.ofMillis(250), Duration.ofSeconds(4), Duration.ofSeconds(8), Duration.ofSeconds(12), 4);
 
     final long id;
     final long epoch;

@@ -16,7 +16,7 @@ import io.kvbm.simulation.Totals.What;
 /** The end of a simulation: faults and requests stop, and after a while nothing reminds of them any more. */
 final class Recovery {
 
-    private static final int SECONDS = 60;
+    private static final int SECONDS = 30;
     private static final int SECONDS_TO_TELL = 4;
 
     private final Simulation world;
