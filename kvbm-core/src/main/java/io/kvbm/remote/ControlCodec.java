@@ -23,8 +23,8 @@ import io.kvbm.token.ContentFingerprint;
  *   0003 events     u64 epoch, u64 from
  *   0004 lease      u64 epoch, u32 block set, u64 time, u32 blocks; u32 slot of each; u64 generation of each
  *   0005 end lease  u64 epoch, u64 lease
- *   0006 pull       u64 epoch of the asker, u64 epoch, u32 source set, u32 target set, text notification, u32 blocks;
- *                   u32 source of each; u64 loan of each; u32 target of each
+ *   0006 pull       u64 epoch of the asker, u64 epoch, u32 source set, u64 lease, u32 target set, text notification,
+ *                   u32 blocks; u32 source of each; u64 loan of each; u32 target of each
  *   0007 notify     text notification
  *
  *   answers
