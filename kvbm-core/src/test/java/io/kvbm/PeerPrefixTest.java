@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -13,10 +14,15 @@ import org.junit.jupiter.api.Test;
 
 import io.kvbm.event.EventDelivery;
 import io.kvbm.layout.LayoutType;
+import io.kvbm.remote.ChecksumMode;
+import io.kvbm.remote.LeaseLimits;
+import io.kvbm.remote.PeerLimits;
+import io.kvbm.remote.PeerMemory;
 import io.kvbm.remote.Peering;
 import io.kvbm.remote.ReadOutcome;
 import io.kvbm.remote.Reconciler;
 import io.kvbm.remote.ReconcilerSettings;
+import io.kvbm.remote.SharingLimits;
 import io.kvbm.remote.TakeStats;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -176,5 +182,31 @@ class PeerPrefixTest {
         tick = 1;
         assertThat(reused(two, tokens(201))).as("a batch of 32 blocks").isEqualTo(128);
         assertThat(peering(two).peers().getFirst().stats().misses()).containsEntry(ReadOutcome.LATE, 1L);
+    }
+
+    @Test
+    void aRunLongerThanMayBeUnderWayIsTakenInSeveral() {
+        PeerLimits four = new PeerLimits(4, 4, 3, Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ofSeconds(1),
+                Duration.ZERO);
+        KvBlockManager one = start(1, 64, _ -> {});
+        KvBlockManager two = start(2, 64, sharing -> sharing
+                .limits(new SharingLimits(four, LeaseLimits.DEFAULT, 16, 1024)));
+        compute(one, tokens(44));
+        settle();
+        assertThat(reused(two, tokens(45))).isEqualTo(44);
+        assertThat(taken(two)).isEqualTo(new TakeStats(11 + 7 + 3, 11, 0, 0));
+    }
+
+    @Test
+    void aHolderOfAnotherHostDoesNotHideOneOfThisHost() {
+        KvBlockManager one = start(1);
+        KvBlockManager two = start(2);
+        KvBlockManager three = start(3, 16, sharing -> sharing.memories(blockset -> blockset.workerId() == 1
+                ? Optional.empty()
+                : PeerMemory.sameHost(ChecksumMode.SAMPLED).open(blockset)));
+        compute(one, tokens(40));
+        compute(two, tokens(40));
+        settle();
+        assertThat(reused(three, tokens(41))).isEqualTo(40);
     }
 }

@@ -100,9 +100,14 @@ public final class Peer {
         return breaker.isOpen();
     }
 
-    /** Whether it would be asked for blocks now. */
-    synchronized boolean mayBeAsked() {
-        return state == PeerState.LIVE && breaker.mayAttempt();
+    /** Whether blocks could be taken from it now. */
+    synchronized boolean mayBeTakenFrom() {
+        return isMapped() && state == PeerState.LIVE && breaker.mayAttempt();
+    }
+
+    /** The number of blocks that could be moved beside those that are. */
+    synchronized int room() {
+        return limits.blocksInFlight() - blocksInFlight;
     }
 
     /** The number of blocks that are being moved from or to it. */
@@ -118,7 +123,7 @@ public final class Peer {
     ReadResult read(int set, Wanted wanted, List<Pin> destinations, TransferControl control) {
         MappedLevel level = level(set);
         begin(wanted.size());
-        boolean sound = true;
+        boolean sound = false;
         try {
             ReadResult result = level.read(wanted, destinations, control::mayGoOn);
             counters.count(result, level.layout().bytesPerBlock());

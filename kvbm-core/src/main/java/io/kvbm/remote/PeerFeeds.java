@@ -21,7 +21,7 @@ final class PeerFeeds implements Reconciler.Followers {
     @Override
     public void follow(Peer peer, PeerLink link, int pages) {
         PeerFeed feed = feed(peer);
-        feed.propose(peer.mayBeAsked()); // another that has the same is proposed instead
+        feed.propose(peer.mayBeTakenFrom()); // another that has the same is proposed instead
         for (int page = 0; page < pages; page++) {
             PeerRequest.Events wanted = feed.next(local.workerId());
             PeerAnswer answer = link.ask(wanted);

@@ -18,9 +18,9 @@ import io.kvbm.error.ConfigException;
 public record PeerLimits(int peers, int blocksInFlight, int failures, Duration window, Duration pause,
         Duration longestPause, Duration linger) {
 
-    /** 256 peers, 4096 blocks in flight, 3 failures in 10 s for 30 s to 300 s, 5 s of lingering. */
+    /** 256 peers, 4096 blocks in flight, 3 failures in 10 s for 30 s to 300 s, 3 s of lingering. */
     public static final PeerLimits DEFAULT = new PeerLimits(256, 4096, 3, Duration.ofSeconds(10),
-            Duration.ofSeconds(30), Duration.ofSeconds(300), Duration.ofSeconds(5));
+            Duration.ofSeconds(30), Duration.ofSeconds(300), Duration.ofSeconds(3));
 
     /** Refuses limits below 1 and negative times. */
     public PeerLimits {

@@ -14,6 +14,7 @@ import org.slf4j.LoggerFactory;
 import io.kvbm.block.BlockDescriptorList;
 import io.kvbm.block.MutabilityKind;
 import io.kvbm.block.RemoteBlock;
+import io.kvbm.error.ClosedException;
 import io.kvbm.error.RemoteException;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.layout.LayoutConfig;
@@ -36,6 +37,7 @@ public final class Peers implements AutoCloseable {
     private final PeerCounters counters = new PeerCounters();
     private final Map<Long, Peer> peers = new HashMap<>();
     private final List<Peer> leaving = new ArrayList<>();
+    private boolean closed;
 
     /** Knows nobody yet. */
     public Peers(LocalWorker local, PeerLimits limits, MonotonicClock clock, PeerMemory.Source memories) {
@@ -78,6 +80,10 @@ public final class Peers implements AutoCloseable {
      */
     synchronized Peer replace(Blockset blockset, String digest, @Nullable PeerLink link) {
         requireOther(blockset.workerId());
+        if (closed) {
+            throw new ClosedException("Worker " + Long.toUnsignedString(local.workerId())
+                    + " is closed and learns of nobody any more");
+        }
         Peer known = peers.get(blockset.workerId());
         if (known == null && peers.size() >= limits.peers()) {
             throw new RemoteException(RemoteException.Kind.LIMIT, "Worker "
@@ -230,6 +236,7 @@ public final class Peers implements AutoCloseable {
     /** Forgets all workers; the memory of each goes as soon as nothing runs with it any more. */
     @Override
     public synchronized void close() {
+        closed = true;
         peers.values().forEach(Peer::drop);
         peers.clear();
         leaving.forEach(Peer::drop);

@@ -91,11 +91,14 @@ public final class PrefixTaker {
         if (holder.isEmpty()) {
             return 0;
         }
-        List<MutableBlock> own = new ArrayList<>(blocks.size());
-        blocks.forEach(block -> own.add((MutableBlock) block));
+        int n = Math.clamp(holder.get().room(), 1, blocks.size()); // the rest of a long run is the next one
+        List<MutableBlock> own = new ArrayList<>(n);
+        blocks.subList(0, n).forEach(block -> own.add((MutableBlock) block));
         int good;
         try (PinList destinations = PinList.of(own)) {
-            good = holder.get().read(run.holder().blockSet(), wanted(run, chain, from), destinations, control).blocks();
+            good = holder.get()
+                    .read(run.holder().blockSet(), wanted(run, n, chain, from), destinations, control)
+                    .blocks();
         }
         BlockList<ImmutableBlock> registered = pool.registerBlocks(own.subList(0, good), chain, from);
         for (int i = 0; i < good; i++) {
@@ -104,12 +107,12 @@ public final class PrefixTaker {
         return good;
     }
 
-    private static Wanted wanted(PeerRun run, IdentityChain chain, int from) {
+    private static Wanted wanted(PeerRun run, int n, IdentityChain chain, int from) {
         int[] slots = new int[run.length()];
         long[] generations = new long[run.length()];
         run.copySlots(slots);
         run.copyGenerations(generations);
-        return new Wanted.Sequence(slots, generations, slots.length, chain, from);
+        return new Wanted.Sequence(slots, generations, n, chain, from);
     }
 
     /** What was proposed and what became of it. */

@@ -18,9 +18,9 @@ import io.kvbm.error.ConfigException;
 public record ReconcilerSettings(int addresses, Duration interval, Duration firstRetry, Duration lastRetry,
         Duration dead, Duration absent, int pages) {
 
-    /** 1024 addresses, asked every second, again after 250 ms to 10 s, dead after 8 s, absent after 60 s, 16 pages. */
+    /** 1024 addresses, asked every second, again after 250 ms to 4 s, dead after 6 s, absent after 60 s, 16 pages. */
     public static final ReconcilerSettings DEFAULT = new ReconcilerSettings(1024, Duration.ofSeconds(1),
-            Duration.ofMillis(250), Duration.ofSeconds(10), Duration.ofSeconds(8), Duration.ofSeconds(60), 16);
+            Duration.ofMillis(250), Duration.ofSeconds(4), Duration.ofSeconds(6), Duration.ofSeconds(60), 16);
 
     /** Refuses what is not positive. */
     public ReconcilerSettings {

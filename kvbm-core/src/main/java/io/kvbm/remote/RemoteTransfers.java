@@ -45,7 +45,7 @@ public final class RemoteTransfers {
     }
 
     /**
-     * Fetches blocks from another worker.
+     * Fetches blocks from another worker. The notification is the last step: where it fails, the bytes are there.
      *
      * @throws TransferException {@code INVALID_REQUEST}, {@code SHAPE_MISMATCH}, {@code DEADLINE_EXCEEDED},
      *         {@code CANCELLED}

@@ -10,7 +10,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 import io.kvbm.error.RemoteException.Kind;
-import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.token.IdentityChain;
 
@@ -30,6 +29,8 @@ class PeerFeedsTest {
     private final Owner owner = new Owner(ID, EPOCH, 8, 8, 64, 8, 4);
     private final List<PeerRequest> asked = new ArrayList<>();
     private final PeerRun run = new PeerRun(3);
+    private final List<SharedPool> workers = new ArrayList<>();
+    private final List<Peer> peers = new ArrayList<>();
 
     @BeforeEach
     void register() throws InterruptedException {
@@ -40,17 +41,23 @@ class PeerFeedsTest {
 
     @AfterEach
     void close() {
+        peers.forEach(Peer::drop);
+        workers.forEach(SharedPool::close);
         owner.close();
     }
 
-    private static Peer peer(long epoch) {
+    private Peer peer(long epoch) {
         return peer(epoch, new ManualClock());
     }
 
-    private static Peer peer(long epoch, ManualClock clock) {
-        Blockset blockset = new Blockset(ID, epoch, SharedPool.FINGERPRINT, List.of(Exports.level(1,
-                SharedPool.blocks(8, 16), LayoutType.FULLY_CONTIGUOUS, Exports.SYSTEM, 1 << 20, null)), new byte[0]);
-        return new Peer(blockset, "digest", true, null, null, PeerLimits.DEFAULT, clock, new PeerCounters());
+    private Peer peer(long epoch, ManualClock clock) {
+        SharedPool worker = SharedPool.of(ID, epoch, 8, 16);
+        workers.add(worker);
+        PeerMemory memory = PeerMemory.sameHost(ChecksumMode.OFF).open(worker.blockset()).orElseThrow();
+        Peer peer = new Peer(worker.blockset(), "digest", true, memory, null, PeerLimits.DEFAULT, clock,
+                new PeerCounters());
+        peers.add(peer);
+        return peer;
     }
 
     private PeerAnswer answer(PeerRequest request) {
@@ -136,5 +143,14 @@ class PeerFeedsTest {
         clock.pass(PeerLimits.DEFAULT.pause());
         feeds.follow(peer, this::answer, 100);
         assertThat(proposed()).isEqualTo(3);
+    }
+
+    @Test
+    void aPeerWhoseMemoryIsNotMappedIsFollowedAndNotProposed() {
+        Peer far = new Peer(peer(EPOCH).blockset(), "digest", true, null, null, PeerLimits.DEFAULT, new ManualClock(),
+                new PeerCounters());
+        feeds.follow(far, this::answer, 100);
+        assertThat(index.stats().blocks()).isEqualTo(3);
+        assertThat(proposed()).isZero();
     }
 }

@@ -21,6 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 import io.kvbm.block.BlockDescriptorList;
 import io.kvbm.block.RemoteBlock;
+import io.kvbm.error.ClosedException;
 import io.kvbm.error.RemoteException.Kind;
 import io.kvbm.layout.DType;
 import io.kvbm.layout.LayoutConfig;
@@ -29,6 +30,7 @@ import io.kvbm.storage.CacheLevel;
 import io.kvbm.token.ContentFingerprint;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 @EnabledOnOs(OS.LINUX)
 class PeersTest {
@@ -324,6 +326,9 @@ class PeersTest {
         assertThat(Mappings.readers(busyFiles)).isEqualTo(2);
         read.end(1, true);
         assertThat(Mappings.readers(busyFiles)).isZero();
+        assertThatExceptionOfType(ClosedException.class).isThrownBy(() -> imported(idle))
+                .withMessageContaining("learns of nobody any more");
+        assertThat(Mappings.readers(idleFiles)).isZero();
     }
 
     // ---------------------------------------------------------------------------------------------- blocks

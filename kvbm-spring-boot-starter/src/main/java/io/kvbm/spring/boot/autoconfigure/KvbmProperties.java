@@ -113,7 +113,7 @@ public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable St
     public record Cluster(@DefaultValue("true") boolean enabled, @Nullable String service, @Nullable String key,
             @DefaultValue("false") boolean insecure, @Nullable String sslBundle, @DefaultValue("/kvbm") String path,
             @DefaultValue("1s") Duration pollInterval, @DefaultValue("1s") Duration askInterval,
-            @DefaultValue("2s") Duration timeout, @DefaultValue("8s") Duration deadAfter,
+            @DefaultValue("2s") Duration timeout, @DefaultValue("6s") Duration deadAfter,
             @DefaultValue("60s") Duration absentAfter, @DefaultValue("1s") Duration takeTimeout,
             @DefaultValue("sampled") ChecksumMode checksums) {}
 }
