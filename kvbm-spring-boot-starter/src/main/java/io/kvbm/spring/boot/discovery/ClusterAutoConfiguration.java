@@ -22,6 +22,7 @@ import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.cloud.client.discovery.DiscoveryClient;
 import org.springframework.cloud.client.serviceregistry.Registration;
 import org.springframework.cloud.client.serviceregistry.ServiceRegistry;
+import org.springframework.cloud.consul.model.http.agent.NewService;
 import org.springframework.cloud.consul.serviceregistry.ConsulRegistrationCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -41,11 +42,14 @@ import io.kvbm.time.MonotonicClock;
 /**
  * Has the instances of a service share their blocks, where Spring Cloud discovery says who they are and a web server
  * carries what they ask each other.
+ *
+ * <p>
+ * It does not ask to come after Consul's registration: that would draw the registration before the auto-configuration that
+ * it needs itself without saying so, and nobody would be registered.
  */
 @AutoConfiguration(after = KvbmAutoConfiguration.class, afterName = {
     "org.springframework.cloud.client.discovery.simple.SimpleDiscoveryClientAutoConfiguration",
-    "org.springframework.cloud.client.discovery.composite.CompositeDiscoveryClientAutoConfiguration",
-    "org.springframework.cloud.consul.serviceregistry.ConsulAutoServiceRegistrationAutoConfiguration"})
+    "org.springframework.cloud.client.discovery.composite.CompositeDiscoveryClientAutoConfiguration"})
 @ConditionalOnClass({DiscoveryClient.class, RestClient.class, FilterRegistrationBean.class})
 @ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
 @ConditionalOnBooleanProperty(name = {"kvbm.enabled", "kvbm.cluster.enabled"}, matchIfMissing = true)
@@ -130,7 +134,7 @@ public final class ClusterAutoConfiguration {
     @ConditionalOnBean(Membership.class)
     ClusterMember kvbmCluster(KvBlockManager manager, KvbmProperties properties, DiscoveryClient catalog,
             HttpLinks links, Pointer pointer, ObjectProvider<Registration> registration,
-            ObjectProvider<ServiceRegistry<Registration>> registry, Environment environment,
+            ObjectProvider<ServiceRegistry<?>> registry, Environment environment,
             FilterRegistrationBean<WorkerFilter> filter) {
         KvbmProperties.Cluster cluster = properties.cluster();
         if (manager.peering().isEmpty()) {
@@ -142,10 +146,16 @@ public final class ClusterAutoConfiguration {
         return new ClusterMember(manager, manager.peering()
                 .map(peering -> peering.reconciler(links, settings(cluster)))
                 .orElse(null), catalog,
-                new Registrar(pointer, registration.getIfAvailable(), registry.getIfAvailable(),
+                new Registrar(pointer, registration.getIfAvailable(), registry(registry.getIfAvailable()),
                         MonotonicClock.SYSTEM),
                 service, pointer.path(), positive("poll-interval", cluster.pollInterval()),
                 () -> filter.getFilter() == null ? 0 : filter.getFilter().rejected());
+    }
+
+    /** A registry takes registrations of its own kind, which the application's one is, as it has made it. */
+    @SuppressWarnings("unchecked")
+    private static @Nullable ServiceRegistry<Registration> registry(@Nullable ServiceRegistry<?> registry) {
+        return (ServiceRegistry<Registration>) registry;
     }
 
     private static ReconcilerSettings settings(KvbmProperties.Cluster cluster) {
@@ -185,21 +195,22 @@ public final class ClusterAutoConfiguration {
     @ConditionalOnClass(ConsulRegistrationCustomizer.class)
     static class Consul {
 
+        /** Conditions on beans beside it would be asked too early: a nested configuration comes before its outer one. */
         @Bean
-        @ConditionalOnBean(Membership.class)
-        ConsulRegistrationCustomizer kvbmConsulRegistration(Pointer pointer, Environment environment) {
-            return registration -> {
-                Map<String, String> metadata = registration.getService().getMeta() == null ? new HashMap<>()
-                        : new HashMap<>(registration.getService().getMeta());
-                metadata.putAll(pointer.metadata());
-                registration.getService().setMeta(metadata);
-                if (!environment.containsProperty("spring.cloud.consul.discovery.instance-id")) {
-                    // Consul's own is the name and the configured port, which two instances may share
-                    registration.getService()
-                            .setId(registration.getService().getName() + "-"
-                                    + Long.toUnsignedString(pointer.workerId()));
-                }
-            };
+        ConsulRegistrationCustomizer kvbmConsulRegistration(ObjectProvider<Pointer> pointers, Environment environment) {
+            return registration -> pointers.ifAvailable(
+                    pointer -> point(registration.getService(), pointer, environment));
+        }
+
+        private static void point(NewService service, Pointer pointer, Environment environment) {
+            Map<String, String> metadata = service.getMeta() == null ? new HashMap<>()
+                    : new HashMap<>(service.getMeta());
+            metadata.putAll(pointer.metadata());
+            service.setMeta(metadata);
+            if (!environment.containsProperty("spring.cloud.consul.discovery.instance-id")) {
+                // Consul's own is the name and the configured port, which two instances may share
+                service.setId(service.getName() + "-" + Long.toUnsignedString(pointer.workerId()));
+            }
         }
     }
 }

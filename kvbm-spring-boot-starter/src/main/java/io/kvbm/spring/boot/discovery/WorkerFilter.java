@@ -112,9 +112,15 @@ final class WorkerFilter extends HttpFilter {
     }
 
     private static Gatekeeper.Visitor visitor(HttpServletRequest request) {
-        return new Gatekeeper.Visitor(request.getRemoteAddr(), request.getAttribute(CERTIFICATE) != null,
+        return new Gatekeeper.Visitor(origin(request), request.getAttribute(CERTIFICATE) != null,
                 request.getHeader(MessageSigner.TIME), request.getHeader(MessageSigner.NONCE),
                 request.getHeader(MessageSigner.SIGNATURE));
+    }
+
+    /** The address that a question comes from; not that of a proxy on this machine, which passes on anybody's. */
+    private static String origin(HttpServletRequest request) {
+        boolean passedOn = request.getHeader("Forwarded") != null || request.getHeader("X-Forwarded-For") != null;
+        return passedOn ? "passed on" : request.getRemoteAddr();
     }
 
     private static String pathAndQuery(HttpServletRequest request) {

@@ -16,6 +16,7 @@ import org.springframework.context.annotation.Configuration;
 import io.kvbm.KvBlockManager;
 import io.kvbm.KvSequence;
 import io.kvbm.block.Block;
+import io.kvbm.remote.PeerState;
 import io.kvbm.remote.Peering;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.token.ModelIdentity;
@@ -48,15 +49,36 @@ final class Instance implements AutoCloseable {
 
     /** Starts one of the instances at these ports, which all know of each other. */
     static Instance start(int port, List<Integer> ports, String... properties) {
-        List<String> arguments = new ArrayList<>(List.of("--server.port=" + port, "--spring.application.name=cluster",
-                "--spring.main.banner-mode=off", "--kvbm.host.blocks=64", "--kvbm.cluster.poll-interval=100ms",
-                "--kvbm.cluster.ask-interval=200ms", "--spring.cloud.consul.enabled=false",
-                "--spring.cloud.loadbalancer.enabled=false"));
+        List<String> arguments = arguments(port, properties);
+        arguments.add("--spring.cloud.consul.enabled=false");
         for (int i = 0; i < ports.size(); i++) {
             arguments.add("--spring.cloud.discovery.client.simple.instances.cluster[" + i + "].uri=http://localhost:"
                     + ports.get(i));
         }
+        return run(port, arguments);
+    }
+
+    /** Starts an instance that finds others in Consul. */
+    static Instance start(int port, ConsulAgent consul, String... properties) {
+        List<String> arguments = arguments(port, properties);
+        arguments.addAll(List.of("--spring.cloud.consul.enabled=true", "--spring.cloud.consul.host=127.0.0.1",
+                "--spring.cloud.consul.port=" + consul.port(),
+                "--spring.cloud.consul.discovery.prefer-ip-address=true",
+                "--spring.cloud.consul.discovery.ip-address=127.0.0.1",
+                "--spring.cloud.consul.discovery.health-check-interval=1s",
+                "--spring.cloud.consul.discovery.catalog-services-watch.enabled=false"));
+        return run(port, arguments);
+    }
+
+    private static List<String> arguments(int port, String... properties) {
+        List<String> arguments = new ArrayList<>(List.of("--server.port=" + port, "--spring.application.name=cluster",
+                "--spring.main.banner-mode=off", "--kvbm.host.blocks=64", "--kvbm.cluster.poll-interval=100ms",
+                "--kvbm.cluster.ask-interval=200ms"));
         Arrays.stream(properties).map(property -> "--" + property).forEach(arguments::add);
+        return arguments;
+    }
+
+    private static Instance run(int port, List<String> arguments) {
         return new Instance(port,
                 new SpringApplicationBuilder(Application.class).run(arguments.toArray(String[]::new)));
     }
@@ -74,6 +96,13 @@ final class Instance implements AutoCloseable {
             socket.close();
         }
         return ports;
+    }
+
+    /** Whether another instance is known and asked for blocks. */
+    boolean knows(Instance other) {
+        return peering().peers()
+                .stream()
+                .anyMatch(peer -> peer.workerId() == other.manager.workerId() && peer.state() == PeerState.LIVE);
     }
 
     Peering peering() {

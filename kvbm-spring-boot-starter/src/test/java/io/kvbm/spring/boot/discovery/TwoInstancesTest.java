@@ -9,7 +9,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 
-import io.kvbm.remote.PeerState;
 import io.kvbm.spring.boot.discovery.KvbmCluster.Publication;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -26,15 +25,8 @@ class TwoInstancesTest {
         return IntStream.range(first, first + 41).toArray();
     }
 
-    private static boolean knows(Instance who, Instance whom) {
-        return who.peering()
-                .peers()
-                .stream()
-                .anyMatch(peer -> peer.workerId() == whom.manager.workerId() && peer.state() == PeerState.LIVE);
-    }
-
     private static void meet(Instance one, Instance other) {
-        await().atMost(SOON).until(() -> knows(one, other) && knows(other, one));
+        await().atMost(SOON).until(() -> one.knows(other) && other.knows(one));
     }
 
     private static void hasHeardOf(Instance one, long blocks) {
@@ -57,7 +49,7 @@ class TwoInstancesTest {
             one.compute(tokens(1000));
             hasHeardOf(other, 20);
             one.manager.withdraw();
-            await().atMost(SOON).until(() -> !knows(other, one));
+            await().atMost(SOON).until(() -> !other.knows(one));
             assertThat(other.reused(tokens(1000))).isZero();
         }
     }
