@@ -80,17 +80,28 @@ final class Hostile {
         return ByteBuffer.wrap(message.clone()).putShort(8, (short) 1).array();
     }
 
-    /** Requires that the memory it takes to read the bytes is bounded by their number. */
+    /**
+     * Requires that the memory it takes to read the bytes is bounded by their number. The virtual machine allocates in
+     * this thread too, now and then once and more than that, as it links or compiles a call: the least of three readings
+     * counts.
+     */
     static void requireFrugal(byte[] bytes, Function<byte[], ?> reader, int perByte) {
         long allowed = ALLOWANCE + (long) bytes.length * perByte;
+        long allocated = allocated(bytes, reader);
+        for (int i = 0; i < 2 && allocated > allowed; i++) {
+            allocated = allocated(bytes, reader);
+        }
+        assertThat(allocated).as("bytes allocated for %s bytes of input", bytes.length).isLessThanOrEqualTo(allowed);
+    }
+
+    private static long allocated(byte[] bytes, Function<byte[], ?> reader) {
         long before = THREADS.getCurrentThreadAllocatedBytes();
         try {
             var _ = reader.apply(bytes);
         } catch (RemoteException _) {
             // what it is refused with is looked at elsewhere
         }
-        long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
-        assertThat(allocated).as("bytes allocated for %s bytes of input", bytes.length).isLessThanOrEqualTo(allowed);
+        return THREADS.getCurrentThreadAllocatedBytes() - before;
     }
 
     private static <T> Optional<T> refusedOrRead(byte[] bytes, Function<byte[], T> reader, Set<Kind> kinds) {
