@@ -110,7 +110,8 @@ public final class ClusterAutoConfiguration {
             Membership membership) {
         String path = path(properties.cluster().path());
         FilterRegistrationBean<WorkerFilter> filter = new FilterRegistrationBean<>(new WorkerFilter(path,
-                manager.peering().map(Peering::desk).orElse(null), membership.gatekeeper(), membership.signer()));
+                manager.peering().map(Peering::desk).orElse(null), membership.gatekeeper(), membership.signer(),
+                MonotonicClock.SYSTEM));
         filter.addUrlPatterns(path + "/*");
         filter.setOrder(ORDER);
         return filter;
@@ -183,7 +184,7 @@ public final class ClusterAutoConfiguration {
     }
 
     private static String path(String path) {
-        if (!path.matches("(/[A-Za-z0-9._~-]+)+") || path.length() > 200) {
+        if (!path.matches("(/(?!\\.{1,2}(/|$))[A-Za-z0-9._~-]+)+") || path.length() > 200) {
             throw new InvalidKvbmPropertyException("kvbm.cluster.path", "is '" + path + "'",
                     "Set a path such as /kvbm, of at most 200 characters.");
         }

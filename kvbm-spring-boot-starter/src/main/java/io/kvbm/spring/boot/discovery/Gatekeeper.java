@@ -42,24 +42,55 @@ final class Gatekeeper {
     /**
      * Who asks, as far as can be seen from outside.
      *
-     * @param address from where
+     * @param from the address where its connection begins
+     * @param to the address where its connection ends, which is one of this machine
+     * @param handedOn whether something else than an instance has sent it, such as a proxy or a browser
      * @param certified whether it has shown a certificate that is trusted
      * @param time its {@link MessageSigner#TIME}
      * @param nonce its {@link MessageSigner#NONCE}
      * @param signature its {@link MessageSigner#SIGNATURE}
      */
-    record Visitor(String address, boolean certified, @Nullable String time, @Nullable String nonce,
-            @Nullable String signature) {}
+    record Visitor(String from, String to, boolean handedOn, boolean certified, @Nullable String time,
+            @Nullable String nonce, @Nullable String signature) {
+
+        /** Whether it is on this machine: a question can be handed on with any address, but not to any. */
+        private boolean isHere() {
+            return !handedOn && isLoopback(from) && isLoopback(to);
+        }
+    }
+
+    /** Throws a {@link Rejection} for whom no question would let in, so that none of theirs need be read. */
+    void look(Visitor visitor) {
+        if (signer == null && !open && !visitor.certified() && !visitor.isHere()) {
+            throw new Rejection(403, "Without a key only instances on this machine are answered; set"
+                    + " kvbm.cluster.key on all instances");
+        } else if (signer != null) {
+            var _ = signed(visitor);
+        }
+    }
 
     /** Lets a question in, or throws a {@link Rejection}. */
     void admit(Visitor visitor, String method, String pathAndQuery, byte[] body) {
+        look(visitor);
         if (signer == null) {
-            if (!open && !visitor.certified() && !isLoopback(visitor.address())) {
-                throw new Rejection(403, "Without a key only instances on this machine are answered; set"
-                        + " kvbm.cluster.key on all instances");
-            }
             return;
         }
+        Signed signed = signed(visitor);
+        if (!MessageSigner.isSame(signer.question(method, pathAndQuery, signed.time(), signed.nonce(), body),
+                signed.signature())) {
+            throw new Rejection(401, "The signature is wrong; set the same kvbm.cluster.key on all instances");
+        }
+        long now = clock.millis();
+        if (Math.abs(now - Long.parseLong(signed.time())) > TOLERANCE.toMillis()) {
+            throw new Rejection(401, "The clocks of the two machines are over " + TOLERANCE.toSeconds()
+                    + " s apart; set them");
+        }
+        remember(signed.nonce(), now);
+    }
+
+    private record Signed(String time, String nonce, String signature) {}
+
+    private static Signed signed(Visitor visitor) {
         String time = visitor.time();
         String nonce = visitor.nonce();
         String signature = visitor.signature();
@@ -69,19 +100,11 @@ final class Gatekeeper {
         if (!nonce.matches("[0-9a-f]{32}") || !time.matches("[0-9]{1,15}")) {
             throw new Rejection(401, "The time or the nonce of the question is none");
         }
-        if (!MessageSigner.isSame(signer.question(method, pathAndQuery, time, nonce, body), signature)) {
-            throw new Rejection(401, "The signature is wrong; set the same kvbm.cluster.key on all instances");
-        }
-        long now = clock.millis();
-        if (Math.abs(now - Long.parseLong(time)) > TOLERANCE.toMillis()) {
-            throw new Rejection(401, "The clocks of the two machines are over " + TOLERANCE.toSeconds()
-                    + " s apart; set them");
-        }
-        remember(nonce, now);
+        return new Signed(time, nonce, signature);
     }
 
     private synchronized void remember(String nonce, long now) {
-        if (nonces.size() >= NONCES / 2 && now - tidiedAt > TOLERANCE.toMillis() / 4) {
+        if (nonces.size() >= NONCES / 2 && Math.abs(now - tidiedAt) > TOLERANCE.toMillis() / 4) {
             forget(now);
         }
         if (nonces.size() >= NONCES) {

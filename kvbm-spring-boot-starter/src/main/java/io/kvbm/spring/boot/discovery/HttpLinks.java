@@ -1,7 +1,6 @@
 package io.kvbm.spring.boot.discovery;
 
 import java.net.http.HttpClient;
-import java.net.http.HttpTimeoutException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.concurrent.Executors;
@@ -26,6 +25,8 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
     private final HttpClient http;
     private final RestClient quick;
     private final RestClient patient;
+    private final Duration timeout;
+    private final Duration pullTimeout;
 
     /**
      * Ways to instances.
@@ -40,13 +41,16 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
                 .followRedirects(HttpClient.Redirect.NEVER)
                 .build();
         MemberInterceptor member = new MemberInterceptor(signer, clock);
-        this.quick = client(this.http, timeout, member);
-        this.patient = client(this.http, pullTimeout.plus(timeout), member);
+        this.timeout = timeout;
+        this.pullTimeout = pullTimeout.plus(timeout);
+        this.quick = client(this.http, this.timeout, member);
+        this.patient = client(this.http, this.pullTimeout, member);
     }
 
     private static RestClient client(HttpClient http, Duration timeout, MemberInterceptor member) {
         JdkClientHttpRequestFactory factory = new JdkClientHttpRequestFactory(http);
         factory.setReadTimeout(timeout);
+        factory.enableCompression(false); // nothing is unpacked that is not known to be from a member
         return RestClient.builder().requestFactory(factory).requestInterceptor(member).build();
     }
 
@@ -72,10 +76,12 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
 
         @Override
         public PeerAnswer ask(PeerRequest request) {
+            long started = System.nanoTime();
             try {
                 return ControlCodec.decodeAnswer(send(request));
             } catch (RestClientException | IllegalArgumentException e) {
-                throw failed(e);
+                Duration limit = request instanceof PeerRequest.Pull ? pullTimeout : timeout;
+                throw failed(e, System.nanoTime() - started >= limit.toNanos());
             }
         }
 
@@ -115,11 +121,10 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
                     .createClient(WorkerApi.class);
         }
 
-        private RemoteException failed(RuntimeException e) {
-            for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-                if (cause instanceof HttpTimeoutException) {
-                    return new RemoteException(RemoteException.Kind.DEADLINE, address + " did not answer in time", e);
-                }
+        /** An answer that has begun and does not end is cut off at the limit, with an exception that does not say so. */
+        private RemoteException failed(RuntimeException e, boolean late) {
+            if (late) {
+                return new RemoteException(RemoteException.Kind.DEADLINE, address + " did not answer in time", e);
             }
             return new RemoteException(RemoteException.Kind.TRANSPORT, address + " was not reached: "
                     + e.getMessage(), e);

@@ -49,8 +49,9 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
                     .set(MessageSigner.SIGNATURE, signer.question(request.getMethod().name(),
                             pathAndQuery(request.getURI()), time, nonce, body));
         }
-        try (ClientHttpResponse response = execution.execute(request, body)) {
-            return checked(request.getURI(), nonce, response);
+        try (ClientHttpResponse response = execution.execute(request, body);
+                InputStream answer = response.getBody()) { // closed first: what is left of it is not read
+            return checked(request.getURI(), nonce, response, answer);
         }
     }
 
@@ -58,12 +59,13 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
         return uri.getRawQuery() == null ? uri.getRawPath() : uri.getRawPath() + "?" + uri.getRawQuery();
     }
 
-    private ClientHttpResponse checked(URI uri, String nonce, ClientHttpResponse response) throws IOException {
+    private ClientHttpResponse checked(URI uri, String nonce, ClientHttpResponse response, InputStream in)
+            throws IOException {
         int status = response.getStatusCode().value();
         if (status != 200) {
-            throw refused(uri, status, response);
+            throw refused(uri, status, in);
         }
-        byte[] answer = response.getBody().readNBytes(ControlCodec.MAX_ANSWER_BYTES + 1);
+        byte[] answer = in.readNBytes(ControlCodec.MAX_ANSWER_BYTES + 1);
         if (answer.length > ControlCodec.MAX_ANSWER_BYTES) {
             throw new RemoteException(RemoteException.Kind.LIMIT, "The answer of " + uri + " is over "
                     + ControlCodec.MAX_ANSWER_BYTES + " bytes; it is not read");
@@ -75,11 +77,14 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
                         + " is not signed, or not for this question; set the same kvbm.cluster.key on all instances");
             }
         }
-        return new Answer(answer, response.getHeaders());
+        if (answer.length == 0) {
+            throw new RemoteException(RemoteException.Kind.MALFORMED, "The answer of " + uri + " is empty");
+        }
+        return new Answer(answer);
     }
 
-    private static RemoteException refused(URI uri, int status, ClientHttpResponse response) throws IOException {
-        String reason = new String(response.getBody().readNBytes(REASON_BYTES), StandardCharsets.UTF_8)
+    private static RemoteException refused(URI uri, int status, InputStream in) throws IOException {
+        String reason = new String(in.readNBytes(REASON_BYTES), StandardCharsets.UTF_8)
                 .replaceAll("[^\\x20-\\x7e]", "?");
         RemoteException.Kind kind = switch (status) {
             case 413 -> RemoteException.Kind.LIMIT;
@@ -89,9 +94,9 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
         return new RemoteException(kind, uri + " answered " + status + ": " + reason);
     }
 
-    /** An answer that was read to its end. */
+    /** An answer that was read to its end, and of whose headers nothing is believed. */
     @SuppressWarnings("ArrayRecordComponent") // lives until it is decoded
-    private record Answer(byte[] body, HttpHeaders headers) implements ClientHttpResponse {
+    private record Answer(byte[] body) implements ClientHttpResponse {
 
         @Override
         public HttpStatusCode getStatusCode() {
@@ -105,7 +110,7 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
 
         @Override
         public HttpHeaders getHeaders() {
-            return headers;
+            return new HttpHeaders();
         }
 
         @Override

@@ -1,13 +1,18 @@
 package io.kvbm.spring.boot.discovery;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.LongAdder;
 
 import jakarta.servlet.FilterChain;
+import jakarta.servlet.ServletRequestWrapper;
 import jakarta.servlet.http.HttpFilter;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
@@ -19,6 +24,7 @@ import io.kvbm.error.RemoteException;
 import io.kvbm.remote.ControlCodec;
 import io.kvbm.remote.PeerLink;
 import io.kvbm.remote.PeerRequest;
+import io.kvbm.time.MonotonicClock;
 
 /**
  * What other instances ask this one: {@code GET /state} and {@code GET /blockset}, each with the asker's number, and
@@ -31,16 +37,27 @@ final class WorkerFilter extends HttpFilter {
     /** Questions that are answered at once. */
     static final int AT_ONCE = 64;
 
+    /** Time that a question may take to arrive. */
+    static final Duration ARRIVAL = Duration.ofSeconds(5);
+
     static final String MESSAGE = "application/octet-stream";
 
     private static final long serialVersionUID = 1L;
     private static final Logger log = LoggerFactory.getLogger(WorkerFilter.class);
+    private static final Set<String> WHAT = Set.of("/state", "/blockset", "/ask");
+    private static final int MAX_BYTES = ControlCodec.MAX_REQUEST_BYTES;
+    private static final int BUFFER_BYTES = 8 << 10;
+
+    /** What no instance sends: proxies add the first three, and browsers the last, for whatever page they show. */
+    private static final List<String> OF_OTHERS = List.of("Forwarded", "X-Forwarded-For", "Via", "Origin");
+
     private static final String CERTIFICATE = "jakarta.servlet.request.X509Certificate";
 
     private final String path;
     private final transient @Nullable PeerLink desk;
     private final transient Gatekeeper gatekeeper;
     private final transient @Nullable MessageSigner signer;
+    private final transient MonotonicClock clock;
     private final transient Semaphore room = new Semaphore(AT_ONCE);
     private final transient LongAdder rejected = new LongAdder();
 
@@ -50,11 +67,13 @@ final class WorkerFilter extends HttpFilter {
      * @param path below the application's context path
      * @param desk what answers; null where nothing is shared
      */
-    WorkerFilter(String path, @Nullable PeerLink desk, Gatekeeper gatekeeper, @Nullable MessageSigner signer) {
+    WorkerFilter(String path, @Nullable PeerLink desk, Gatekeeper gatekeeper, @Nullable MessageSigner signer,
+            MonotonicClock clock) {
         this.path = path;
         this.desk = desk;
         this.gatekeeper = gatekeeper;
         this.signer = signer;
+        this.clock = clock;
     }
 
     /** The number of questions that were turned away. */
@@ -84,43 +103,59 @@ final class WorkerFilter extends HttpFilter {
     }
 
     private void answer(HttpServletRequest request, HttpServletResponse response) throws IOException {
+        Gatekeeper.Visitor visitor = visitor(request);
+        gatekeeper.look(visitor);
         byte[] body = body(request);
-        String nonce = request.getHeader(MessageSigner.NONCE);
-        gatekeeper.admit(visitor(request), request.getMethod(), pathAndQuery(request), body);
+        gatekeeper.admit(visitor, request.getMethod(), pathAndQuery(request), body);
         PeerRequest question = question(request, body);
         if (desk == null) {
             throw new Rejection(404, "This instance shares no blocks");
         }
-        send(response, 200, MESSAGE, ControlCodec.encode(desk.ask(question)), nonce);
+        send(response, 200, MESSAGE, ControlCodec.encode(desk.ask(question)), visitor.nonce());
     }
 
-    private static byte[] body(HttpServletRequest request) throws IOException {
-        if (request.getContentLengthLong() > ControlCodec.MAX_REQUEST_BYTES) {
+    private byte[] body(HttpServletRequest request) {
+        if (request.getContentLengthLong() > MAX_BYTES) {
             throw tooLarge();
         }
-        try (InputStream in = request.getInputStream()) {
-            byte[] body = in.readNBytes(ControlCodec.MAX_REQUEST_BYTES + 1);
-            if (body.length > ControlCodec.MAX_REQUEST_BYTES) {
-                throw tooLarge();
+        long started = clock.nanoTime();
+        ByteArrayOutputStream body = new ByteArrayOutputStream();
+        byte[] some = new byte[BUFFER_BYTES];
+        try {
+            InputStream in = request.getInputStream();
+            int read;
+            while ((read = in.read(some, 0, Math.min(some.length, MAX_BYTES + 1 - body.size()))) >= 0) {
+                body.write(some, 0, read);
+                if (body.size() > MAX_BYTES) {
+                    throw tooLarge();
+                }
+                if (clock.nanoTime() - started > ARRIVAL.toNanos()) {
+                    throw new Rejection(408, "The question took over " + ARRIVAL.toSeconds() + " s to arrive");
+                }
             }
-            return body;
+        } catch (IOException e) {
+            throw new Rejection(400, "The question could not be read to its end");
         }
+        return body.toByteArray();
     }
 
     private static Rejection tooLarge() {
-        return new Rejection(413, "The question is over " + ControlCodec.MAX_REQUEST_BYTES + " bytes");
+        return new Rejection(413, "The question is over " + MAX_BYTES + " bytes");
     }
 
     private static Gatekeeper.Visitor visitor(HttpServletRequest request) {
-        return new Gatekeeper.Visitor(origin(request), request.getAttribute(CERTIFICATE) != null,
-                request.getHeader(MessageSigner.TIME), request.getHeader(MessageSigner.NONCE),
+        HttpServletRequest connection = connection(request);
+        return new Gatekeeper.Visitor(connection.getRemoteAddr(), connection.getLocalAddr(),
+                OF_OTHERS.stream().anyMatch(header -> connection.getHeader(header) != null),
+                request.getAttribute(CERTIFICATE) != null, request.getHeader(MessageSigner.TIME),
+                request.getHeader(MessageSigner.NONCE),
                 request.getHeader(MessageSigner.SIGNATURE));
     }
 
-    /** The address that a question comes from; not that of a proxy on this machine, which passes on anybody's. */
-    private static String origin(HttpServletRequest request) {
-        boolean passedOn = request.getHeader("Forwarded") != null || request.getHeader("X-Forwarded-For") != null;
-        return passedOn ? "passed on" : request.getRemoteAddr();
+    /** The request as it arrived, before filters made of it what its headers say. */
+    private static HttpServletRequest connection(HttpServletRequest request) {
+        return request instanceof ServletRequestWrapper wrapper
+                && wrapper.getRequest() instanceof HttpServletRequest wrapped ? connection(wrapped) : request;
     }
 
     private static String pathAndQuery(HttpServletRequest request) {
@@ -129,13 +164,15 @@ final class WorkerFilter extends HttpFilter {
     }
 
     private PeerRequest question(HttpServletRequest request, byte[] body) {
-        int prefix = request.getContextPath().length() + path.length();
-        String what = request.getMethod() + " " + request.getRequestURI().substring(prefix);
-        return switch (what) {
+        String uri = request.getRequestURI();
+        String prefix = request.getContextPath() + path;
+        String what = uri.startsWith(prefix) ? uri.substring(prefix.length()) : "";
+        return switch (request.getMethod() + " " + what) {
             case "GET /state" -> new PeerRequest.State(asker(request));
             case "GET /blockset" -> new PeerRequest.Export(asker(request));
             case "POST /ask" -> decoded(body);
-            default -> throw new Rejection(404, "There is GET /state, GET /blockset and POST /ask");
+            default -> throw new Rejection(WHAT.contains(what) ? 405 : 404,
+                    "There is GET /state, GET /blockset and POST /ask");
         };
     }
 

@@ -1,0 +1,205 @@
+package io.kvbm.spring.boot.discovery;
+
+import java.util.List;
+import java.util.Objects;
+
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.boot.autoconfigure.AutoConfigurations;
+import org.springframework.boot.autoconfigure.ssl.SslAutoConfiguration;
+import org.springframework.boot.convert.ApplicationConversionService;
+import org.springframework.boot.diagnostics.FailureAnalysis;
+import org.springframework.boot.diagnostics.FailureAnalyzer;
+import org.springframework.boot.ssl.NoSuchSslBundleException;
+import org.springframework.boot.test.context.FilteredClassLoader;
+import org.springframework.boot.test.context.runner.AbstractApplicationContextRunner;
+import org.springframework.boot.test.context.runner.ApplicationContextRunner;
+import org.springframework.boot.test.context.runner.ReactiveWebApplicationContextRunner;
+import org.springframework.boot.test.context.runner.WebApplicationContextRunner;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
+import org.springframework.boot.web.servlet.FilterRegistrationBean;
+import org.springframework.cloud.client.ServiceInstance;
+import org.springframework.cloud.client.discovery.DiscoveryClient;
+import org.springframework.core.io.support.SpringFactoriesLoader;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.spring.boot.SmallCache;
+import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
+import io.kvbm.spring.boot.discovery.KvbmCluster.Publication;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+@ExtendWith(OutputCaptureExtension.class)
+class ClusterAutoConfigurationTest {
+
+    private static final String KEY = "kvbm.cluster.key=" + Member.KEY;
+
+    private final WebApplicationContextRunner runner = configured(new WebApplicationContextRunner());
+
+    private static <S extends AbstractApplicationContextRunner<S, ?, ?>> S configured(S runner) {
+        return runner
+                .withInitializer(context -> context.getBeanFactory()
+                        .setConversionService(ApplicationConversionService.getSharedInstance()))
+                .withConfiguration(AutoConfigurations.of(KvbmAutoConfiguration.class, ClusterAutoConfiguration.class,
+                        SslAutoConfiguration.class))
+                .withPropertyValues(SmallCache.properties("kvbm.model.id=small", "kvbm.model.revision=r1"))
+                .withBean(DiscoveryClient.class, Nobody::new);
+    }
+
+    /** A catalog that lists nobody. */
+    private static final class Nobody implements DiscoveryClient {
+
+        @Override
+        public String description() {
+            return "Nobody";
+        }
+
+        @Override
+        public List<ServiceInstance> getInstances(String service) {
+            return List.of();
+        }
+
+        @Override
+        public List<String> getServices() {
+            return List.of();
+        }
+    }
+
+    @Test
+    void aDiscoveryClientAndAWebServerMakeACluster() {
+        runner.withPropertyValues(KEY, "server.servlet.context-path=/app").run(context -> {
+            assertThat(context).hasNotFailed().hasSingleBean(KvbmCluster.class).hasSingleBean(HttpLinks.class);
+            assertThat(context.getBean(KvbmCluster.class).publication()).isEqualTo(Publication.STATIC);
+            assertThat(context.getBean(ClusterMember.class).isRunning()).isTrue();
+            assertThat(context.getBean(Pointer.class).path()).isEqualTo("/app/kvbm");
+            FilterRegistrationBean<?> filter = context.getBean(FilterRegistrationBean.class);
+            assertThat(filter.getUrlPatterns()).containsExactly("/kvbm/*");
+            assertThat(filter.getFilter()).isInstanceOf(WorkerFilter.class);
+        });
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"kvbm.cluster.enabled=false", "kvbm.enabled=false"})
+    void switchedOffThereIsNone(String property) {
+        runner.withPropertyValues(property)
+                .run(context -> assertThat(context).hasNotFailed()
+                        .doesNotHaveBean(KvbmCluster.class)
+                        .doesNotHaveBean(FilterRegistrationBean.class)
+                        .doesNotHaveBean(Pointer.class));
+    }
+
+    @Test
+    void withoutAClusterTheManagerWorksAllTheSame() {
+        runner.withPropertyValues("kvbm.cluster.enabled=false")
+                .run(context -> assertThat(
+                        context.getBean(KvBlockManager.class).peering()).isEmpty());
+    }
+
+    @Test
+    void withoutADiscoveryClientThereIsNone() {
+        new WebApplicationContextRunner()
+                .withConfiguration(
+                        AutoConfigurations.of(KvbmAutoConfiguration.class, ClusterAutoConfiguration.class))
+                .withPropertyValues(SmallCache.properties())
+                .run(context -> assertThat(context).hasNotFailed()
+                        .hasSingleBean(KvBlockManager.class)
+                        .doesNotHaveBean(KvbmCluster.class));
+        runner.withClassLoader(new FilteredClassLoader("org.springframework.cloud"))
+                .run(context -> assertThat(context).hasNotFailed().doesNotHaveBean(KvbmCluster.class));
+    }
+
+    @Test
+    void withoutAServletContainerThereIsNone() {
+        configured(new ApplicationContextRunner())
+                .run(context -> assertThat(context).hasNotFailed().doesNotHaveBean(KvbmCluster.class));
+        configured(new ReactiveWebApplicationContextRunner())
+                .run(context -> assertThat(context).hasNotFailed().doesNotHaveBean(KvbmCluster.class));
+    }
+
+    @Test
+    void aModelWithoutANameIsSharedWithNobodyAndThatIsSaid(CapturedOutput output) {
+        new WebApplicationContextRunner()
+                .withInitializer(context -> context.getBeanFactory()
+                        .setConversionService(ApplicationConversionService.getSharedInstance()))
+                .withConfiguration(
+                        AutoConfigurations.of(KvbmAutoConfiguration.class, ClusterAutoConfiguration.class))
+                .withPropertyValues(SmallCache.properties(KEY))
+                .withBean(DiscoveryClient.class, Nobody::new)
+                .run(context -> {
+                    KvbmCluster cluster = context.getBean(KvbmCluster.class);
+                    assertThat(cluster.publication()).isEqualTo(Publication.NONE);
+                    assertThat(cluster.addresses()).isZero();
+                    assertThat(context.getBean(ClusterMember.class).isRunning()).isFalse();
+                });
+        assertThat(output).contains("No blocks are shared, as the model has no name");
+    }
+
+    @Test
+    void howItTrustsIsSaidOnce(CapturedOutput output) {
+        runner.withPropertyValues(KEY).run(context -> assertThat(context).hasNotFailed());
+        assertThat(output).doesNotContain("kvbm.cluster.key", Member.KEY);
+        runner.run(context -> assertThat(context).hasNotFailed());
+        assertThat(output).contains("INFO")
+                .containsOnlyOnce("Without kvbm.cluster.key, blocks are shared on this machine only");
+        runner.withPropertyValues("kvbm.cluster.insecure=true").run(context -> assertThat(context).hasNotFailed());
+        assertThat(output).contains("WARN").containsOnlyOnce("set kvbm.cluster.key instead");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"key, short, has 5 characters", "key, 0123456789abcdef0123456789abcde, has 31 characters",
+        "path, kvbm, is 'kvbm'", "path, /, is '/'", "path, /kvbm/, is '/kvbm/'", "path, /kv bm, is '/kv bm'",
+        "path, /a/../b, is '/a/../b'", "path, /., is '/.'", "path, /*, is '/*'", "path, /a;b, is '/a;b'",
+        "path, /%6b, is '/%6b'", "timeout, 0s, is PT0S", "timeout, -1s, is PT-1S", "timeout, 25h, is PT25H",
+        "poll-interval, 0s, is PT0S", "ask-interval, 0s, is PT0S", "dead-after, 0s, is PT0S",
+        "absent-after, 0s, is PT0S", "take-timeout, 0s, is PT0S"})
+    void whatMakesNoSenseIsAnalysed(String property, String value, String problem) {
+        runner.withPropertyValues(KEY, "kvbm.cluster." + property + "=" + value).run(context -> {
+            assertThat(context).hasFailed();
+            FailureAnalysis analysis = analyse(Objects.requireNonNull(context.getStartupFailure()));
+            assertThat(analysis).isNotNull();
+            assertThat(Objects.requireNonNull(analysis).getDescription())
+                    .contains("kvbm.cluster." + property + " " + problem);
+            assertThat(analysis.getAction()).contains("Set ");
+        });
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/kvbm", "/a/b", "/.well-known/kvbm", "/a..b", "/...", "/~x_-.y"})
+    void pathsThatMakeSenseAreTaken(String path) {
+        runner.withPropertyValues(KEY, "kvbm.cluster.path=" + path)
+                .run(context -> assertThat(context.getBean(Pointer.class).path()).isEqualTo(path));
+    }
+
+    @Test
+    void aShortKeyIsNotToldToTheLog(CapturedOutput output) {
+        runner.withPropertyValues("kvbm.cluster.key=hush-hush")
+                .run(context -> assertThat(
+                        Objects.requireNonNull(context.getStartupFailure())).hasStackTraceContaining("kvbm.cluster.key")
+                        .satisfies(failure -> assertThat(failure.toString()).doesNotContain("hush-hush")));
+        assertThat(output).doesNotContain("hush-hush");
+    }
+
+    @Test
+    void anSslBundleThatIsNotThereIsSaidSo() {
+        runner.withPropertyValues("kvbm.cluster.ssl-bundle=missing")
+                .run(context -> assertThat(context).hasFailed()
+                        .getFailure()
+                        .hasRootCauseInstanceOf(NoSuchSslBundleException.class));
+    }
+
+    private static @Nullable FailureAnalysis analyse(Throwable failure) {
+        return SpringFactoriesLoader.forDefaultResourceLocation()
+                .load(FailureAnalyzer.class, SpringFactoriesLoader.FailureHandler.handleMessage((_, _) -> {}))
+                .stream()
+                .filter(analyzer -> analyzer.getClass().getName().startsWith("io.kvbm."))
+                .map(analyzer -> analyzer.analyze(failure))
+                .filter(Objects::nonNull)
+                .findFirst()
+                .orElse(null);
+    }
+}
