@@ -124,8 +124,9 @@ class GatekeeperTest {
         Map<String, String> headers = question();
         String longest = "999999999999999";
         headers.put(MessageSigner.TIME, longest);
-        headers.put(MessageSigner.SIGNATURE, new MessageSigner(Member.KEY).question("GET", PATH, longest,
-                headers.get(MessageSigner.NONCE), Member.NOTHING));
+        headers.put(MessageSigner.NONCE, Member.NONCE);
+        headers.put(MessageSigner.SIGNATURE,
+                new MessageSigner(Member.KEY).question("GET", PATH, longest, Member.NONCE, Member.NOTHING));
         rejected(401, "clocks", headers);
     }
 

@@ -53,12 +53,12 @@ class RegistrarTest {
         }
 
         @Override
-        public void register(Registration registration) {
+        public void register(@Nullable Registration registration) {
             tell("register");
         }
 
         @Override
-        public void deregister(Registration registration) {
+        public void deregister(@Nullable Registration registration) {
             tell("deregister");
         }
 
@@ -69,8 +69,9 @@ class RegistrarTest {
         public void setStatus(Registration registration, String status) {}
 
         @Override
-        public <T> @Nullable T getStatus(Registration registration) {
-            return null;
+        @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"}) // as the interface has it
+        public <T> T getStatus(Registration registration) {
+            return (T) "UP";
         }
     }
 
