@@ -33,6 +33,7 @@ import io.kvbm.remote.PeerRequest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+@SuppressWarnings("InputStreamSlowMultibyteRead") // a body that comes byte by byte is what is meant
 class WorkerFilterTest {
 
     private static final int CAP = ControlCodec.MAX_REQUEST_BYTES;
