@@ -40,7 +40,6 @@ import io.kvbm.remote.Blockset;
 import io.kvbm.remote.ControlCodec;
 import io.kvbm.remote.PeerAnswer;
 import io.kvbm.remote.PeerLink;
-import io.kvbm.remote.PeerLinks;
 import io.kvbm.remote.PeerRequest;
 import io.kvbm.remote.Peering;
 import io.kvbm.remote.Reconciler;
@@ -295,7 +294,7 @@ class HostilePeerTest {
         switch (random.nextInt(5)) {
             case 0 -> request.setContent(mutated(Objects.requireNonNullElse(request.getContentAsByteArray(),
                     Member.NOTHING)));
-            case 1 -> request.setMethod(request.getMethod().equals("GET") ? "POST" : "GET");
+            case 1 -> request.setMethod("GET".equals(request.getMethod()) ? "POST" : "GET");
             case 2 -> request.setRequestURI(request.getRequestURI() + "/");
             case 3 -> request.setQueryString(request.getQueryString() + "&x");
             default -> replace(request, MessageSigner.NONCE, member.nonce());
@@ -387,19 +386,16 @@ class HostilePeerTest {
     }
 
     /** Only what is expected may be thrown. */
-    private static PeerLinks watched(PeerLinks links) {
-        return address -> {
-            PeerLink link = links.to(address);
-            return request -> {
-                try {
-                    return link.ask(request);
-                } catch (RemoteException e) {
-                    assertThat(e.kind()).isIn(RemoteException.Kind.TRANSPORT, RemoteException.Kind.LIMIT,
-                            RemoteException.Kind.BUSY, RemoteException.Kind.MALFORMED,
-                            RemoteException.Kind.UNSUPPORTED_VERSION);
-                    throw e;
-                }
-            };
+    private static PeerLink watched(PeerLink link) {
+        return request -> {
+            try {
+                return link.ask(request);
+            } catch (RemoteException e) {
+                assertThat(e.kind()).isIn(RemoteException.Kind.TRANSPORT, RemoteException.Kind.LIMIT,
+                        RemoteException.Kind.BUSY, RemoteException.Kind.MALFORMED,
+                        RemoteException.Kind.UNSUPPORTED_VERSION);
+                throw e;
+            }
         };
     }
 
@@ -409,13 +405,14 @@ class HostilePeerTest {
         Between between = new Between();
         try (HttpLinks links = new HttpLinks(signer, time, MemoryHttp.builder(between::carry), Duration.ofSeconds(10),
                 Duration.ofSeconds(10))) {
+            PeerLink link = watched(links.to(ADDRESS));
             for (int i = 0; i < INPUTS; i++) {
                 time.pass(Duration.ofMillis(random.nextInt(20)));
                 mapped.clear();
                 between.exchange = 0;
                 between.tampered = random.nextInt(4) - 1; // none, state, blockset, events
                 between.how = random.nextInt(11);
-                Reconciler reconciler = peering(here).reconciler(watched(links), ReconcilerSettings.DEFAULT);
+                Reconciler reconciler = peering(here).reconciler(_ -> link, ReconcilerSettings.DEFAULT);
                 reconciler.listed(List.of(ADDRESS));
                 reconciler.step(Runnable::run);
                 String what = "input " + i + ": answer " + between.tampered + " tampered with by " + between.how;

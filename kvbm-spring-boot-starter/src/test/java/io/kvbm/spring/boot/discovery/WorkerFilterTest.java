@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 
 import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
+import jakarta.servlet.http.HttpServletRequest;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -367,15 +368,19 @@ class WorkerFilterTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"X-Forwarded-For, 127.0.0.1", "Forwarded, for=127.0.0.1"})
-    void whatSaysThatItWasForwardedForThisMachineIsTurnedAwayWithoutAKey(String header, String value)
-            throws IOException, ServletException {
-        MockHttpServletRequest request = Member.unsigned("GET", "/kvbm/state?asker=1", Member.NOTHING);
+    @CsvSource({"X-Forwarded-For, 127.0.0.1, 192.0.2.7, 192.0.2.8", "Forwarded, for=127.0.0.1, 192.0.2.7, 192.0.2.8",
+        "X-Forwarded-For, 127.0.0.1, 127.0.0.1, 127.0.0.1", "Forwarded, for=127.0.0.1, 127.0.0.1, 127.0.0.1"})
+    void whatSaysThatItWasForwardedForThisMachineIsTurnedAwayWithoutAKey(String header, String value, String from,
+            String to) throws IOException, ServletException {
+        MockHttpServletRequest request = local();
+        request.setRemoteAddr(from);
+        request.setLocalAddr(to);
         request.addHeader(header, value);
         MockHttpServletResponse response = new MockHttpServletResponse();
         WorkerFilter keyless = filter(_ -> ANSWER, null);
         FilterChain then = (wrapped, answer) -> {
             assertThat(wrapped.getRemoteAddr()).isEqualTo("127.0.0.1"); // or this test tests nothing
+            assertThat(((HttpServletRequest) wrapped).getHeader(header)).isNull();
             keyless.doFilter(wrapped, answer, (_, _) -> {});
         };
         new ForwardedHeaderFilter().doFilter(request, response, then);
