@@ -58,7 +58,7 @@ final class MemoryHttp extends HttpClient {
         return body(request).thenCompose(sent -> {
             Reply reply = network.answer(request, sent);
             HttpHeaders headers = HttpHeaders.of(reply.headers(), (_, _) -> true);
-            HttpResponse.BodySubscriber<T> subscriber = handler.apply(new Info(reply.status(), headers));
+            HttpResponse.BodySubscriber<T> subscriber = handler.apply(new Head(reply.status(), headers));
             subscriber.onSubscribe(new Flow.Subscription() {
                 @Override
                 public void request(long n) {}
@@ -100,7 +100,7 @@ final class MemoryHttp extends HttpClient {
         return bytes.getBody().toCompletableFuture();
     }
 
-    private record Info(int statusCode, HttpHeaders headers) implements HttpResponse.ResponseInfo {
+    private record Head(int statusCode, HttpHeaders headers) implements HttpResponse.ResponseInfo {
 
         @Override
         public Version version() {
