@@ -103,7 +103,7 @@ class PeerPrefixTest {
     }
 
     @Test
-    void whatAnotherWorkerHasComputedIsReusedAndTellsThirdWorkersToo() {
+    void whatAnotherWorkerHasComputedIsReusedAndAnnounced() {
         KvBlockManager one = start(1);
         KvBlockManager two = start(2);
         compute(one, tokens(40));

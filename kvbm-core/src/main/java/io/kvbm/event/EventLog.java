@@ -135,7 +135,7 @@ public final class EventLog implements EventSink, AutoCloseable {
             subscriptions.add(subscription);
             wanted = true;
             if (delivery == EventDelivery.THREADS) {
-                Thread.ofVirtual().name("kvbm-events-" + name).start(subscription::run);
+                Thread.ofVirtual().name("kvbm-events-" + name).start(() -> subscription.deliverAll(true));
             }
             return subscription;
         } finally {
@@ -158,7 +158,7 @@ public final class EventLog implements EventSink, AutoCloseable {
         } finally {
             lock.unlock();
         }
-        listening.forEach(Subscription::deliverAll);
+        listening.forEach(subscription -> subscription.deliverAll(false));
     }
 
     /** The sequence number the next event will have. */
@@ -281,14 +281,8 @@ public final class EventLog implements EventSink, AutoCloseable {
             delivered.signalAll();
         }
 
-        private void run() {
-            while (deliverSome(true)) {
-                // the next batch
-            }
-        }
-
-        private void deliverAll() {
-            while (deliverSome(false)) {
+        private void deliverAll(boolean wait) {
+            while (deliverSome(wait)) {
                 // the next batch
             }
         }

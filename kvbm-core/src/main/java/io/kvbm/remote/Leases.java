@@ -64,7 +64,10 @@ public final class Leases implements AutoCloseable {
         PinList pins = null;
         try (BlockList<ImmutableBlock> held = pool.holdSlots(slots, generations)) {
             pins = PinList.of(held);
-            requireRoomFor(asker, pins.size()); // before anything is computed for it
+            if (pins.isEmpty()) {
+                return new PeerAnswer.Leased(0, new int[0], bounded(time));
+            }
+            requireRoom(asker, pins.size()); // before anything is computed for it
             int[] checksums = pins.stream().mapToInt(BlockChecksum::of).toArray();
             return grant(asker, pins, checksums, bounded(time));
         } catch (RuntimeException | Error e) {
@@ -75,16 +78,7 @@ public final class Leases implements AutoCloseable {
         }
     }
 
-    private synchronized void requireRoomFor(long asker, int blocks) {
-        if (blocks > 0) {
-            requireRoom(asker, blocks);
-        }
-    }
-
     private synchronized PeerAnswer.Leased grant(long asker, PinList pins, int[] checksums, Duration time) {
-        if (pins.isEmpty()) {
-            return new PeerAnswer.Leased(0, checksums, time);
-        }
         requireRoom(asker, pins.size());
         long number = number();
         leases.put(number, new Lease.Read(asker, pins, clock.nanoTime() + time.toNanos()));
@@ -103,7 +97,7 @@ public final class Leases implements AutoCloseable {
         return next++;
     }
 
-    private void requireRoom(long worker, int blocks) {
+    private synchronized void requireRoom(long worker, int blocks) {
         if (draining) {
             throw new RemoteException(RemoteException.Kind.DRAINING,
                     "This worker is leaving and leases nothing more; ask another one");

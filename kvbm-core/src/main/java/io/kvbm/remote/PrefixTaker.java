@@ -54,7 +54,7 @@ public final class PrefixTaker {
      */
     public int take(BlockPool pool, IdentityChain chain, int from, List<BlockHandle> blocks, TransferControl control) {
         int done = 0;
-        PeerRun run = new PeerRun(Math.min(blocks.size(), 256));
+        PeerRun run = new PeerRun(0);
         for (int n = 0; n < MAX_RUNS && done < blocks.size() && control.mayGoOn(); n++) {
             if (index.prefix(chain, from + done, from + blocks.size(), run) == 0) {
                 break;

@@ -41,7 +41,6 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     private static final Logger log = LoggerFactory.getLogger(ClusterMember.class);
 
     private final KvBlockManager manager;
-    private final @Nullable Peering peering;
     private final @Nullable Reconciler reconciler;
     private final DiscoveryClient catalog;
     private final Registrar registrar;
@@ -57,10 +56,14 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     private @Nullable ScheduledExecutorService steps;
     private @Nullable ExecutorService questions;
 
+    /**
+     * A member.
+     *
+     * @param reconciler of the manager's peers; null where the manager shares nothing
+     */
     ClusterMember(KvBlockManager manager, @Nullable Reconciler reconciler, DiscoveryClient catalog,
             Registrar registrar, String service, String path, Duration poll, LongSupplier rejected) {
         this.manager = manager;
-        this.peering = manager.peering().orElse(null);
         this.reconciler = reconciler;
         this.catalog = catalog;
         this.registrar = registrar;
@@ -74,7 +77,7 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
 
     @Override
     public void start() {
-        if (peering == null || reconciler == null || !running.compareAndSet(false, true)) {
+        if (reconciler == null || !running.compareAndSet(false, true)) {
             return;
         }
         log.info("Worker {} shares blocks with the instances of service {}",
@@ -83,7 +86,8 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
                 .newThreadPerTaskExecutor(Thread.ofVirtual().name("kvbm-peer-", 0).factory());
         ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
                 Thread.ofPlatform().name("kvbm-cluster").daemon().factory());
-        var _ = timer.scheduleWithFixedDelay(() -> step(peering, reconciler, each), 0, STEP.toMillis(),
+        var _ = timer.scheduleWithFixedDelay(() -> step(manager.peering().orElseThrow(), reconciler, each), 0,
+                STEP.toMillis(),
                 TimeUnit.MILLISECONDS);
         var _ = timer.scheduleAtFixedRate(() -> each.execute(this::poll), 0, poll.toMillis(), TimeUnit.MILLISECONDS);
         steps = timer;
@@ -167,7 +171,7 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
 
     @Override
     public Publication publication() {
-        return peering == null ? Publication.NONE : registrar.publication();
+        return reconciler == null ? Publication.NONE : registrar.publication();
     }
 
     @Override

@@ -18,15 +18,25 @@ import io.kvbm.remote.PeerAnswer;
 import io.kvbm.remote.PeerLink;
 import io.kvbm.remote.PeerLinks;
 import io.kvbm.remote.PeerRequest;
+import io.kvbm.time.MonotonicClock;
 
 /** The ways to other instances: HTTP, with addresses that are the URLs of their {@link WorkerFilter}s. */
 final class HttpLinks implements PeerLinks, AutoCloseable {
 
     private final HttpClient http;
-    private final RestClient quick;
-    private final RestClient patient;
-    private final Duration timeout;
-    private final Duration pullTimeout;
+    private final Pace quick;
+    private final Pace patient;
+
+    /** A client and the time in which it has an answer, or none. */
+    private record Pace(RestClient client, Duration limit) {
+
+        static Pace of(HttpClient http, Duration limit, MemberInterceptor member) {
+            JdkClientHttpRequestFactory factory = new JdkClientHttpRequestFactory(http);
+            factory.setReadTimeout(limit);
+            factory.enableCompression(false); // nothing is unpacked that is not known to be from a member
+            return new Pace(RestClient.builder().requestFactory(factory).requestInterceptor(member).build(), limit);
+        }
+    }
 
     /**
      * Ways to instances.
@@ -41,17 +51,8 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
                 .followRedirects(HttpClient.Redirect.NEVER)
                 .build();
         MemberInterceptor member = new MemberInterceptor(signer, clock);
-        this.timeout = timeout;
-        this.pullTimeout = pullTimeout.plus(timeout);
-        this.quick = client(this.http, this.timeout, member);
-        this.patient = client(this.http, this.pullTimeout, member);
-    }
-
-    private static RestClient client(HttpClient http, Duration timeout, MemberInterceptor member) {
-        JdkClientHttpRequestFactory factory = new JdkClientHttpRequestFactory(http);
-        factory.setReadTimeout(timeout);
-        factory.enableCompression(false); // nothing is unpacked that is not known to be from a member
-        return RestClient.builder().requestFactory(factory).requestInterceptor(member).build();
+        this.quick = Pace.of(this.http, timeout, member);
+        this.patient = Pace.of(this.http, pullTimeout.plus(timeout), member);
     }
 
     @Override
@@ -67,58 +68,33 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
     private final class Link implements PeerLink {
 
         private final String address;
-        private volatile @Nullable WorkerApi quickly;
-        private volatile @Nullable WorkerApi patiently;
+        private final Way quickly;
+        private final Way patiently;
 
         private Link(String address) {
             this.address = address;
+            this.quickly = new Way(address, quick);
+            this.patiently = new Way(address, patient);
         }
 
         @Override
         public PeerAnswer ask(PeerRequest request) {
-            long started = System.nanoTime();
+            Way way = request instanceof PeerRequest.Pull ? patiently : quickly;
+            long started = MonotonicClock.SYSTEM.nanoTime();
             try {
-                return ControlCodec.decodeAnswer(send(request));
+                return ControlCodec.decodeAnswer(send(request, way.api()));
             } catch (RestClientException | IllegalArgumentException e) {
-                Duration limit = request instanceof PeerRequest.Pull ? pullTimeout : timeout;
-                throw failed(e, System.nanoTime() - started >= limit.toNanos());
+                throw failed(e, MonotonicClock.SYSTEM.nanoTime() - started >= way.pace.limit().toNanos());
             }
         }
 
-        private byte[] send(PeerRequest request) {
+        private static byte[] send(PeerRequest request, WorkerApi api) {
             String asker = Long.toUnsignedString(request.asker());
             return switch (request) {
-                case PeerRequest.State _ -> quickly().state(asker);
-                case PeerRequest.Export _ -> quickly().blockset(asker);
-                case PeerRequest.Pull _ -> patiently().ask(ControlCodec.encode(request));
-                default -> quickly().ask(ControlCodec.encode(request));
+                case PeerRequest.State _ -> api.state(asker);
+                case PeerRequest.Export _ -> api.blockset(asker);
+                default -> api.ask(ControlCodec.encode(request));
             };
-        }
-
-        private WorkerApi quickly() {
-            WorkerApi api = quickly;
-            if (api == null) {
-                api = api(quick);
-                quickly = api;
-            }
-            return api;
-        }
-
-        private WorkerApi patiently() {
-            WorkerApi api = patiently;
-            if (api == null) {
-                api = api(patient);
-                patiently = api;
-            }
-            return api;
-        }
-
-        /** Made when it is first used: an address that makes no sense fails every question, and nothing else. */
-        private WorkerApi api(RestClient client) {
-            return HttpServiceProxyFactory
-                    .builderFor(RestClientAdapter.create(client.mutate().baseUrl(address).build()))
-                    .build()
-                    .createClient(WorkerApi.class);
         }
 
         /** An answer that has begun and does not end is cut off at the limit, with an exception that does not say so. */
@@ -133,6 +109,31 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
         @Override
         public String toString() {
             return address;
+        }
+    }
+
+    /** What an address is asked with, made when it is first used: one that makes no sense fails every question only. */
+    private static final class Way {
+
+        private final String address;
+        private final Pace pace;
+        private volatile @Nullable WorkerApi api;
+
+        private Way(String address, Pace pace) {
+            this.address = address;
+            this.pace = pace;
+        }
+
+        private WorkerApi api() {
+            WorkerApi made = api;
+            if (made == null) {
+                made = HttpServiceProxyFactory
+                        .builderFor(RestClientAdapter.create(pace.client().mutate().baseUrl(address).build()))
+                        .build()
+                        .createClient(WorkerApi.class);
+                api = made;
+            }
+            return made;
         }
     }
 }

@@ -27,12 +27,20 @@ final class Registrar {
     private static final Logger log = LoggerFactory.getLogger(Registrar.class);
 
     private final Pointer pointer;
-    private final @Nullable Registration registration;
-    private final @Nullable ServiceRegistry<Registration> registry;
+    private final @Nullable Entry entry;
     private final MonotonicClock clock;
 
     private volatile Publication publication;
     private long missingSince;
+
+    /** This instance in a catalog into which instances register. */
+    private record Entry(Registration registration, ServiceRegistry<Registration> registry) {
+
+        private boolean isOf(ServiceInstance instance) {
+            return registration.getInstanceId() != null
+                    && registration.getInstanceId().equals(instance.getInstanceId());
+        }
+    }
 
     /**
      * A registrar.
@@ -43,10 +51,9 @@ final class Registrar {
     Registrar(Pointer pointer, @Nullable Registration registration, @Nullable ServiceRegistry<Registration> registry,
             MonotonicClock clock) {
         this.pointer = pointer;
-        this.registration = registration;
-        this.registry = registry;
+        this.entry = registration == null || registry == null ? null : new Entry(registration, registry);
         this.clock = clock;
-        this.publication = registry == null || registration == null ? Publication.STATIC : Publication.UNPUBLISHED;
+        this.publication = entry == null ? Publication.STATIC : Publication.UNPUBLISHED;
         this.missingSince = clock.nanoTime();
     }
 
@@ -56,11 +63,11 @@ final class Registrar {
 
     /** Takes what the catalog lists. */
     void listed(List<ServiceInstance> instances) {
-        if (publication == Publication.STATIC || publication == Publication.WITHDRAWN) {
+        if (entry == null || publication == Publication.WITHDRAWN) {
             return;
         }
         long now = clock.nanoTime();
-        if (instances.stream().anyMatch(this::isOurs)) {
+        if (instances.stream().anyMatch(instance -> pointer.isOf(instance) || entry.isOf(instance))) {
             if (publication == Publication.UNPUBLISHED) {
                 log.info("Worker {} is in the catalog", Long.toUnsignedString(pointer.workerId()));
             }
@@ -73,24 +80,17 @@ final class Registrar {
             publication = Publication.UNPUBLISHED;
             if (now - missingSince >= PATIENCE.toNanos()) {
                 missingSince = now;
-                register();
+                register(entry);
             }
         }
     }
 
-    private boolean isOurs(ServiceInstance instance) {
-        return pointer.isOf(instance) || (registration != null && registration.getInstanceId() != null
-                && registration.getInstanceId().equals(instance.getInstanceId()));
-    }
-
-    private void register() {
+    private void register(Entry entry) {
         log.warn("The catalog does not list worker {} for {} s; it is registered again. If that goes on, look at the"
                 + " catalog's log for why it refuses the registration", Long.toUnsignedString(pointer.workerId()),
                 PATIENCE.toSeconds());
         try {
-            if (registry != null && registration != null) {
-                registry.register(registration);
-            }
+            entry.registry().register(entry.registration());
         } catch (RuntimeException e) {
             log.warn("Worker {} could not be registered again: {}", Long.toUnsignedString(pointer.workerId()),
                     e.getMessage());
@@ -99,14 +99,12 @@ final class Registrar {
 
     /** Takes this instance out of the catalog, and keeps it out. */
     void withdraw() {
-        if (publication == Publication.STATIC || publication == Publication.WITHDRAWN) {
+        if (entry == null || publication == Publication.WITHDRAWN) {
             return;
         }
         publication = Publication.WITHDRAWN;
         try {
-            if (registry != null && registration != null) {
-                registry.deregister(registration);
-            }
+            entry.registry().deregister(entry.registration());
         } catch (RuntimeException e) {
             log.warn("Worker {} could not be taken out of the catalog: {}",
                     Long.toUnsignedString(pointer.workerId()), e.getMessage());

@@ -39,10 +39,10 @@ final class KvbmMetrics implements MeterBinder {
     @Override
     public void bindTo(MeterRegistry registry) {
         manager.pools().forEach(pool -> bindPool(registry, pool));
-        manager.peering().ifPresent(peering -> bindPeering(registry, peering));
-        if (manager.peering().isPresent()) {
+        manager.peering().ifPresent(peering -> {
+            bindPeering(registry, peering);
             cluster.ifAvailable(member -> bindCluster(registry, member));
-        }
+        });
         sequences(registry, "kvbm.sequences.opened", "Sequences opened", ManagerStats::sequencesOpened);
         sequences(registry, "kvbm.sequences.leaked", "Sequences that were never closed and were taken back",
                 ManagerStats::sequencesLeaked);

@@ -88,7 +88,7 @@ class TwoInstancesTest {
     }
 
     @Test
-    void withoutAKeyInstancesOnOneMachineShareAndOtherMachinesAreTurnedAway() throws IOException {
+    void withoutAKeyInstancesOnOneMachineShare() throws IOException {
         List<Integer> ports = Instance.freePorts(2);
         try (Instance one = Instance.start(ports.get(0), ports);
                 Instance other = Instance.start(ports.get(1), ports)) {
