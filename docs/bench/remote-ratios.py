@@ -16,8 +16,8 @@ def median(*key):
     return statistics.median(found) if found else float("nan")
 
 
-def ours(op, size, batch, mode=""):
-    return median("kvbm", op, f"bs={size} batch={batch}{mode} t=1", "call")
+def ours(op, size, batch, mode="", metric="call"):
+    return median("kvbm", op, f"bs={size} batch={batch}{mode} t=1", metric)
 
 
 def verdict(ratio, target, most=False):
@@ -40,7 +40,7 @@ for size, name, target, _ in SIZES:
 print("\n| read | kvbm, us | NIXL/UCX prepared, us | NIXL/UCX made anew, us | prepared / kvbm | target |\n|---|---|---|---|---|---|")
 for size, name, _, target in SIZES:
     for batch in (128, 1):
-        mine = ours("remote_read", size, batch, " sampled") / 1e3
+        mine = ours("remote_read", size, batch, " sampled", "latency") / 1e3
         if mine != mine:
             continue
         prepared, made = (median("nixl", "READ", f"twoproc {how} bs={name} batch={batch} prog=0", "latency")

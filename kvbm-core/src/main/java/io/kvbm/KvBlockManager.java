@@ -100,6 +100,7 @@ public final class KvBlockManager implements AutoCloseable {
             this.host = config.hostLayout() == null ? null : pool(config, config.hostLayout());
         } catch (RuntimeException | Error e) {
             transfers.close();
+            events.close();
             throw e;
         }
         try {
@@ -107,6 +108,7 @@ public final class KvBlockManager implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             transfers.close();
             pools().forEach(BlockPool::close);
+            events.close();
             throw e;
         }
         (host == null ? CompletableFuture.<Void>completedStage(null) : host.reserved())
@@ -253,13 +255,13 @@ public final class KvBlockManager implements AutoCloseable {
         return requirePeering().immutable(list);
     }
 
-    /** Fetches blocks from another worker, in the calling thread; see {@link RemoteTransfers#get}. */
+    /** Fetches blocks from another worker, in the calling thread; see {@link io.kvbm.remote.RemoteTransfers#get}. */
     public void get(GetRequest request) {
         Peering remote = requirePeering();
         transfers.execute(control -> remote.transfers().get(request, control));
     }
 
-    /** Puts blocks into another worker, in the calling thread; see {@link RemoteTransfers#put}. */
+    /** Puts blocks into another worker, in the calling thread; see {@link io.kvbm.remote.RemoteTransfers#put}. */
     public void put(PutRequest request) {
         Peering remote = requirePeering();
         transfers.execute(control -> remote.transfers().put(request, control));
@@ -392,6 +394,8 @@ public final class KvBlockManager implements AutoCloseable {
                 ? BlockMemory.allocate(layout, level.layoutType(), level.allocator())
                 : BlockMemory.over(BlockLayout.of(layout, level.layoutType()),
                         Objects.requireNonNull(level.storage()));
+        KvManagerSharingConfig sharing = config.sharing();
+        Optional<SlotBoard> board = Optional.empty();
         try {
             BlockSet blocks = new BlockSet(memory, HOST_BLOCK_SET, workerId, CacheLevel.G2);
             BlockPoolBuilder pool = BlockPool.builder(blocks)
@@ -400,11 +404,16 @@ public final class KvBlockManager implements AutoCloseable {
                     .leakDetection(config.leakDetection())
                     .events(events)
                     .clock(config.clock());
-            if (config.sharing() != null) {
-                share(pool, blocks, memory, config.runtime().epoch(), config.sharing());
+            if (sharing == null) {
+                return pool.build();
             }
-            return pool.build();
+            board = board(blocks, config.runtime().epoch(), sharing);
+            board.ifPresent(pool::board);
+            BlockPool shared = pool.build();
+            board.ifPresent(stated -> check(blocks.level(), memory, stated, sharing.checksums()));
+            return shared;
         } catch (RuntimeException | Error e) {
+            board.ifPresent(SlotBoard::close);
             if (level.allocator() != null) {
                 memory.close();
             }
@@ -412,15 +421,15 @@ public final class KvBlockManager implements AutoCloseable {
         }
     }
 
-    private void share(BlockPoolBuilder pool, BlockSet blocks, BlockMemory memory, long epoch,
-            KvManagerSharingConfig sharing) {
-        SlotBoard.Nonce nonce = new SlotBoard.Nonce(sharing.random().nextLong(), sharing.random().nextLong());
-        SlotBoard.create(blocks, epoch, nonce).ifPresent(board -> {
-            pool.board(board);
-            if (sharing.checksums() != ChecksumMode.OFF) {
-                events.subscribe("checksums", new BlockChecksums(blocks.level(), memory, board, sharing.checksums()));
-            }
-        });
+    private static Optional<SlotBoard> board(BlockSet blocks, long epoch, KvManagerSharingConfig sharing) {
+        return SlotBoard.create(blocks, epoch,
+                new SlotBoard.Nonce(sharing.random().nextLong(), sharing.random().nextLong()));
+    }
+
+    private void check(CacheLevel level, BlockMemory memory, SlotBoard board, ChecksumMode checksums) {
+        if (checksums != ChecksumMode.OFF) {
+            events.subscribe("checksums", new BlockChecksums(level, memory, board, checksums));
+        }
     }
 
     private Peering peering(KvBlockManagerConfig config, KvManagerSharingConfig sharing) {

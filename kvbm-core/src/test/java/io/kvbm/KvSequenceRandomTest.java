@@ -18,6 +18,7 @@ import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.pool.PoolStats;
 import io.kvbm.pool.ReusePolicy;
+import io.kvbm.testing.RandomCase;
 import io.kvbm.token.IdentityKind;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -186,10 +187,10 @@ class KvSequenceRandomTest {
     @Test
     @DisplayName("random programs of one thread never see a wrong byte")
     void oneThread() {
-        long first = Seeds.seed("KvSequenceRandomTest.oneThread");
+        long first = RandomCase.seed("KvSequenceRandomTest.oneThread");
         long reused = 0;
         long evictions = 0;
-        int programs = Seeds.cases(200);
+        int programs = RandomCase.cases(200);
         for (int i = 0; i < programs; i++) {
             long seed = first + i;
             try {
@@ -212,9 +213,9 @@ class KvSequenceRandomTest {
     @Test
     @DisplayName("random programs of four threads never see a wrong byte of each other's")
     void fourThreads() throws Exception {
-        long first = Seeds.seed("KvSequenceRandomTest.fourThreads");
+        long first = RandomCase.seed("KvSequenceRandomTest.fourThreads");
         try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
-            for (int i = 0; i < Seeds.cases(25); i++) {
+            for (int i = 0; i < RandomCase.cases(25); i++) {
                 long seed = first + i;
                 Random random = new Random(seed);
                 try (KvBlockManager manager = manager(random, 24 + random.nextInt(24))) {

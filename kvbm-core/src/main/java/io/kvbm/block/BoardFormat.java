@@ -71,9 +71,22 @@ final class BoardFormat {
         return generation << 1;
     }
 
+    static boolean isRegistered(long word) {
+        return (word & 1) == 1;
+    }
+
+    static long generation(long word) {
+        return word >>> 1;
+    }
+
     /** 0, as told for none, only by a chance of one in 2^32 in every 2^32nd generation; then there is none. */
     static long checksum(long generation, int crc) {
         return generation << 32 | Integer.toUnsignedLong(crc);
+    }
+
+    /** Whether this is the checksum of content of this generation. */
+    static boolean isChecksum(long word, long generation) {
+        return word != 0 && word >>> 32 == (generation & 0xffff_ffffL);
     }
 
     static long header(MemorySegment board, long at) {

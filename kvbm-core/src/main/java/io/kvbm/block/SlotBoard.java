@@ -149,6 +149,17 @@ public final class SlotBoard implements AutoCloseable {
                 .registered(generation);
     }
 
+    /** The generation of a slot, which holds registered content of it or none. */
+    public long generation(int slot) {
+        return BoardFormat.generation((long) BoardFormat.LONG.getAcquire(board, entry(slot) + BoardFormat.WORD));
+    }
+
+    /** Whether the checksum of a slot's content of this generation is stated. */
+    public boolean isChecked(int slot, long generation) {
+        return BoardFormat.isChecksum((long) BoardFormat.LONG.getAcquire(board, entry(slot) + BoardFormat.CHECKSUM),
+                generation);
+    }
+
     /** States the checksum of a slot's content of this generation; by one thread only. */
     public void checksum(int slot, long generation, int crc) {
         BoardFormat.LONG.setRelease(board, entry(slot) + BoardFormat.CHECKSUM, BoardFormat.checksum(generation, crc));
@@ -167,6 +178,11 @@ public final class SlotBoard implements AutoCloseable {
     public void takeBack(int slot) {
         BoardFormat.LONG.setOpaque(board, entry(slot) + BoardFormat.LOAN, 0L);
         VarHandle.fullFence();
+    }
+
+    /** The number of slots. */
+    public int slots() {
+        return slots;
     }
 
     private long entry(int slot) {

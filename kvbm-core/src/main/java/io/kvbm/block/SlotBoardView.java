@@ -118,7 +118,7 @@ public final class SlotBoardView {
     /** The generation of the registered content of a slot, or -1 where there is none. */
     public long registeredGeneration(int slot) {
         long word = (long) BoardFormat.LONG.getAcquire(board, entry(slot) + BoardFormat.WORD);
-        return (word & 1) == 1 ? word >>> 1 : -1;
+        return BoardFormat.isRegistered(word) ? BoardFormat.generation(word) : -1;
     }
 
     /** Whether the content that {@link #holds} has found has this identity. */
@@ -151,8 +151,7 @@ public final class SlotBoardView {
     /** The checksum of the content of a slot, where its owner has computed it. */
     public OptionalInt checksum(int slot, long generation) {
         long word = (long) BoardFormat.LONG.getAcquire(board, entry(slot) + BoardFormat.CHECKSUM);
-        return word != 0 && word >>> 32 == (generation & 0xffff_ffffL) ? OptionalInt.of((int) word)
-                : OptionalInt.empty();
+        return BoardFormat.isChecksum(word, generation) ? OptionalInt.of((int) word) : OptionalInt.empty();
     }
 
     /** Between the copy and the second look: what was read before is not read after it. */

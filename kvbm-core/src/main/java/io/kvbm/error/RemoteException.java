@@ -24,9 +24,6 @@ public final class RemoteException extends KvbmException {
         /** The other worker has our own id. */
         OWN_WORKER(Decision.FATAL),
 
-        /** The other worker's content is of another model, or of one it does not name. */
-        FOREIGN_FINGERPRINT(Decision.MISS),
-
         /** The other worker's blocks do not have the shape of ours. */
         GEOMETRY(Decision.FATAL),
 

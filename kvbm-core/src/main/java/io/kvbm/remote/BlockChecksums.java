@@ -7,7 +7,6 @@ import io.kvbm.block.SlotBoard;
 import io.kvbm.block.SlotBoardView;
 import io.kvbm.event.EventListener;
 import io.kvbm.event.KvEvent;
-import io.kvbm.event.KvEvent.StoredBlock;
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.CacheLevel;
 
@@ -35,31 +34,37 @@ public final class BlockChecksums implements EventListener {
     public void onEvents(long firstSequence, List<KvEvent> events) {
         for (KvEvent event : events) {
             if (event instanceof KvEvent.Stored stored && stored.level() == level) {
-                stored.blocks().forEach(this::computeUnlessClosed);
+                stored.blocks().forEach(block -> unlessClosed(() -> compute(block.slot(), block.generation())));
             }
         }
     }
 
-    private void computeUnlessClosed(StoredBlock block) {
+    /** What was stored meanwhile is on the board. */
+    @Override
+    public void onGap(long expected, long next) {
+        unlessClosed(() -> {
+            for (int slot = 0; slot < board.slots(); slot++) {
+                compute(slot, board.generation(slot));
+            }
+        });
+    }
+
+    private static void unlessClosed(Runnable work) {
         try {
-            compute(block);
+            work.run();
         } catch (IllegalStateException _) {
             // the pool was closed meanwhile: its memory is gone, and nobody finds the block any more
         }
     }
 
-    private void compute(StoredBlock block) {
-        if (!mode.isDue(block.slot(), block.generation()) || !board.holds(block.slot(), block.generation())) {
+    private void compute(int slot, long generation) {
+        if (!mode.isDue(slot, generation) || !board.holds(slot, generation) || board.isChecked(slot, generation)) {
             return;
         }
-        int crc = BlockChecksum.of(memory, block.slot());
+        int crc = BlockChecksum.of(memory, slot);
         SlotBoardView.fence();
-        if (board.holds(block.slot(), block.generation())) {
-            board.checksum(block.slot(), block.generation(), crc);
+        if (board.holds(slot, generation)) {
+            board.checksum(slot, generation, crc);
         }
     }
-
-    /** Blocks that were missed have no checksum. */
-    @Override
-    public void onGap(long expected, long next) {}
 }

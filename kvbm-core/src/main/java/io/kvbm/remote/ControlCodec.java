@@ -96,7 +96,7 @@ public final class ControlCodec {
 
     // the number of each on the wire is its place here, from 1; new ones come at the end
     private static final List<Kind> REASONS = List.of(Kind.MALFORMED, Kind.UNSUPPORTED_VERSION, Kind.UNSUPPORTED_LAYOUT,
-            Kind.LIMIT, Kind.OWN_WORKER, Kind.FOREIGN_FINGERPRINT, Kind.GEOMETRY, Kind.STALE_EPOCH, Kind.UNKNOWN_WORKER,
+            Kind.LIMIT, Kind.OWN_WORKER, Kind.GEOMETRY, Kind.STALE_EPOCH, Kind.UNKNOWN_WORKER,
             Kind.UNKNOWN_BLOCK_SET, Kind.INDEX_OUT_OF_RANGE, Kind.NOT_MUTABLE, Kind.DRAINING, Kind.TRANSPORT,
             Kind.STALE_BLOCK, Kind.BUSY, Kind.DEADLINE);
 

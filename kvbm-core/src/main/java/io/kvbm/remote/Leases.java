@@ -1,14 +1,16 @@
 package io.kvbm.remote;
 
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Predicate;
 
 import io.kvbm.block.BlockChecksum;
 import io.kvbm.block.BlockDescriptorList;
+import io.kvbm.block.BlockId;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
@@ -37,6 +39,7 @@ public final class Leases implements AutoCloseable {
     private final LeaseLimits limits;
     private final MonotonicClock clock;
     private final Map<Long, Lease> leases = new HashMap<>();
+    private final Set<BlockId> filling = new HashSet<>();
     private long next;
     private long expired;
     private long refused;
@@ -58,7 +61,8 @@ public final class Leases implements AutoCloseable {
     /**
      * Holds the longest run of slots, from the first on, that still have the content of their generations.
      *
-     * @throws RemoteException {@code BUSY} where the worker has leased as much as it may, {@code DRAINING}
+     * @throws RemoteException {@code BUSY} where the worker has leased as much as it may, or all workers together as much
+     *         of the pool; {@code DRAINING}
      */
     public PeerAnswer.Leased read(long asker, BlockPool pool, int[] slots, long[] generations, Duration time) {
         PinList pins = null;
@@ -67,9 +71,9 @@ public final class Leases implements AutoCloseable {
             if (pins.isEmpty()) {
                 return new PeerAnswer.Leased(0, new int[0], bounded(time));
             }
-            requireRoom(asker, pins.size()); // before anything is computed for it
+            requireRoom(asker, pool, pins.size()); // before anything is computed for it
             int[] checksums = pins.stream().mapToInt(BlockChecksum::of).toArray();
-            return grant(asker, pins, checksums, bounded(time));
+            return grant(asker, pool, pins, checksums, bounded(time));
         } catch (RuntimeException | Error e) {
             if (pins != null) {
                 pins.close();
@@ -78,11 +82,35 @@ public final class Leases implements AutoCloseable {
         }
     }
 
-    private synchronized PeerAnswer.Leased grant(long asker, PinList pins, int[] checksums, Duration time) {
-        requireRoom(asker, pins.size());
+    private synchronized PeerAnswer.Leased grant(long asker, BlockPool pool, PinList pins, int[] checksums,
+            Duration time) {
+        requireRoom(asker, pool, pins.size());
         long number = number();
-        leases.put(number, new Lease.Read(asker, pins, clock.nanoTime() + time.toNanos()));
+        leases.put(number, new Lease.Read(asker, pins, clock.nanoTime() + time.toNanos(), pool.blocks().number()));
         return new PeerAnswer.Leased(number, checksums, time);
+    }
+
+    /** So much of a pool is left to this worker's own requests. */
+    private synchronized void requireRoom(long asker, BlockPool pool, int blocks) {
+        requireRoom(asker, blocks);
+        int most = part(pool, limits.readPercent());
+        int leased = leases.values()
+                .stream()
+                .mapToInt(lease -> lease instanceof Lease.Read read && read.blockSet() == pool.blocks().number()
+                        ? read.pins().size()
+                        : 0)
+                .sum();
+        if (blocks > most - leased) {
+            refused++;
+            throw new RemoteException(RemoteException.Kind.BUSY, leased + " blocks of " + pool
+                    + " are leased to be read, of at most " + most + ", and " + blocks
+                    + " more are asked for; end leases or ask for fewer");
+        }
+    }
+
+    /** A part of a pool's blocks, at least one. */
+    private static int part(BlockPool pool, int percent) {
+        return Math.max(1, (int) ((long) pool.totalBlocks() * percent / 100));
     }
 
     private Duration bounded(Duration time) {
@@ -97,7 +125,7 @@ public final class Leases implements AutoCloseable {
         return next++;
     }
 
-    private synchronized void requireRoom(long worker, int blocks) {
+    private void requireRoom(long worker, int blocks) {
         if (draining) {
             throw new RemoteException(RemoteException.Kind.DRAINING,
                     "This worker is leaving and leases nothing more; ask another one");
@@ -146,7 +174,7 @@ public final class Leases implements AutoCloseable {
     private synchronized WriteLease grant(BlockPool pool, BlockDescriptorList blocks, PinList pins, long writer,
             Writer kind, Duration time) {
         requireRoom(writer, pins.size());
-        int most = Math.max(1, (int) ((long) pool.totalBlocks() * limits.quarantinePercent() / 100));
+        int most = part(pool, limits.quarantinePercent());
         int there = quarantined(blocks.blockSet());
         if (kind == Writer.WRITES && there >= most) {
             refused++;
@@ -169,72 +197,85 @@ public final class Leases implements AutoCloseable {
         return blocks;
     }
 
-    /** One copy of this worker into leased blocks; while it is open they stay. */
+    /** One copy of this worker into leased blocks; while it is open they stay, and nothing else is copied into them. */
     final class Pull implements AutoCloseable {
 
         private final long number;
         private final Lease.Write lease;
+        private final PeerRequest.Pull wanted;
         private final List<Pin> pins;
 
-        private Pull(long number, Lease.Write lease, List<Pin> pins) {
+        private Pull(long number, Lease.Write lease, PeerRequest.Pull wanted, List<Pin> pins) {
             this.number = number;
             this.lease = lease;
+            this.wanted = wanted;
             this.pins = pins;
         }
 
-        /** The blocks to fill, in the order in which they were asked for. */
+        /** The blocks to fill, in the order in which they were asked for; none where they are filled already. */
         List<Pin> pins() {
             return pins;
         }
 
+        /** Says that every byte is there, so that the same request, delivered once more, changes nothing. */
+        void arrived() {
+            filled(lease, wanted);
+        }
+
         @Override
         public void close() {
-            pulled(number, lease);
+            pulled(number, lease, pins);
         }
     }
 
     /**
-     * Begins to copy into leased blocks on the writer's behalf.
+     * Begins to copy into leased blocks on the writer's behalf. A writer that has given up waiting may ask again while
+     * the copy that it gave up runs, and would be told that its bytes are there before that one writes over them; so a
+     * block is filled by one copy at a time.
      *
-     * @param number of the lease; 0 for any lease of the slots, where the writer knows of no number. Slots may have been
-     *        leased to the writer again since, for something else, which only the number tells
-     * @throws RemoteException {@code NOT_MUTABLE} where a slot is not leased to this writer, or not any more
+     * @throws RemoteException {@code NOT_MUTABLE} where a slot is not leased to this writer, or not any more;
+     *         {@code BUSY} where one is being filled
      */
-    synchronized Pull pull(long writer, long number, int blockSet, int[] slots) {
+    synchronized Pull pull(PeerRequest.Pull wanted) {
         for (Map.Entry<Long, Lease> entry : leases.entrySet()) {
-            if (entry.getValue() instanceof Lease.Write lease && !lease.over && lease.holder() == writer
-                    && (number == 0 || number == entry.getKey()) && lease.blocks.blockSet() == blockSet
+            if (entry.getValue() instanceof Lease.Write lease && lease.isFor(wanted)
+                    && (wanted.lease() == 0 || wanted.lease() == entry.getKey())
                     && clock.nanoTime() - lease.deadline() < 0) {
-                List<Pin> pins = pins(lease, slots);
-                if (pins.size() == slots.length) {
-                    lease.pulls++;
-                    return new Pull(entry.getKey(), lease, pins);
+                List<Pin> pins = lease.pins(wanted.targets());
+                if (pins.size() == wanted.targets().length) {
+                    return begin(entry.getKey(), lease, wanted, pins);
                 }
             }
         }
-        throw new RemoteException(RemoteException.Kind.NOT_MUTABLE, "The " + slots.length
-                + " blocks of block set " + blockSet + " are not leased to worker " + Long.toUnsignedString(writer)
-                + (number == 0 ? "" : " by lease " + Long.toUnsignedString(number))
+        throw new RemoteException(RemoteException.Kind.NOT_MUTABLE, "The " + wanted.targets().length
+                + " blocks of block set " + wanted.targetSet() + " are not leased to worker "
+                + Long.toUnsignedString(wanted.asker())
+                + (wanted.lease() == 0 ? "" : " by lease " + Long.toUnsignedString(wanted.lease()))
                 + " at this time; have their owner lease them");
     }
 
-    /** The pins of a lease on these slots; fewer where one is not among them. */
-    private static List<Pin> pins(Lease.Write lease, int[] slots) {
-        Map<Integer, Pin> bySlot = new HashMap<>();
-        for (int i = 0; i < lease.blocks.size(); i++) {
-            bySlot.put(lease.blocks.index(i), lease.pins().get(i));
-        }
-        List<Pin> pins = new ArrayList<>(slots.length);
-        for (int slot : slots) {
-            Pin pin = bySlot.remove(slot);
-            if (pin != null) {
-                pins.add(pin);
+    private Pull begin(long number, Lease.Write lease, PeerRequest.Pull wanted, List<Pin> pins) {
+        for (Pin pin : pins) {
+            if (filling.contains(pin.id())) {
+                throw new RemoteException(RemoteException.Kind.BUSY, "Block " + pin.id()
+                        + " is being filled; wait until that has ended and ask again");
             }
         }
-        return pins;
+        List<Pin> open = lease.isFilledBy(wanted) ? List.of() : pins;
+        open.forEach(pin -> filling.add(pin.id()));
+        if (!open.isEmpty()) {
+            lease.forget(wanted.targets());
+        }
+        lease.pulls++;
+        return new Pull(number, lease, wanted, open);
     }
 
-    private synchronized void pulled(long number, Lease.Write lease) {
+    private synchronized void filled(Lease.Write lease, PeerRequest.Pull wanted) {
+        lease.filledBy(wanted);
+    }
+
+    private synchronized void pulled(long number, Lease.Write lease, List<Pin> pins) {
+        pins.forEach(pin -> filling.remove(pin.id()));
         lease.pulls--;
         freeIfOver(number, lease);
     }

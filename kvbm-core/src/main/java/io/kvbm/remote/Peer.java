@@ -196,16 +196,19 @@ public final class Peer {
     }
 
     /** Ends what {@link #begin} has started. */
-    synchronized void end(int blocks, boolean succeeded) {
-        blocksInFlight -= blocks;
-        if (succeeded) {
-            breaker.succeeded();
-        } else {
-            breaker.failed();
+    void end(int blocks, boolean succeeded) {
+        synchronized (this) {
+            blocksInFlight -= blocks;
+            if (succeeded) {
+                breaker.succeeded();
+            } else {
+                breaker.failed();
+            }
+            if (!dropped || blocksInFlight > 0) {
+                return;
+            }
         }
-        if (dropped && blocksInFlight == 0) {
-            release();
-        }
+        release();
     }
 
     /** It is listed and answers. */
@@ -227,33 +230,45 @@ public final class Peer {
      *
      * @return whether the peer is gone now
      */
-    synchronized boolean advance() {
-        if (state == PeerState.DRAINING && blocksInFlight == 0) {
-            state = state.to(PeerState.LINGER);
-            lingerUntil = clock.nanoTime() + limits.linger().toNanos();
+    boolean advance() {
+        synchronized (this) {
+            if (state == PeerState.DRAINING && blocksInFlight == 0) {
+                state = state.to(PeerState.LINGER);
+                lingerUntil = clock.nanoTime() + limits.linger().toNanos();
+            }
+            if (state != PeerState.LINGER || clock.nanoTime() - lingerUntil < 0) {
+                return state == PeerState.GONE;
+            }
         }
-        if (state == PeerState.LINGER && clock.nanoTime() - lingerUntil >= 0) {
-            release();
-        }
-        return state == PeerState.GONE;
+        release();
+        return true;
     }
 
     /** Lets everything go as soon as nothing runs any more, which may be now. */
-    synchronized void drop() {
-        leave();
-        dropped = true;
-        if (blocksInFlight == 0) {
-            release();
+    void drop() {
+        synchronized (this) {
+            leave();
+            dropped = true;
+            if (blocksInFlight > 0) {
+                return;
+            }
         }
+        release();
     }
 
-    /** Lets everything go; what is being read from the memory ends first. */
-    synchronized void release() {
-        if (state != PeerState.GONE) {
-            state = state.to(PeerState.GONE);
-            if (memory != null) {
-                memory.close();
+    /**
+     * Lets everything go; what is being read from the memory ends first. Unmapping much memory takes its time, in which
+     * nobody is to wait for this peer's lock.
+     */
+    void release() {
+        synchronized (this) {
+            if (state == PeerState.GONE) {
+                return;
             }
+            state = state.to(PeerState.GONE);
+        }
+        if (memory != null) {
+            memory.close();
         }
     }
 

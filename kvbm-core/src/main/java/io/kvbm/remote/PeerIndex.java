@@ -210,57 +210,6 @@ public final class PeerIndex {
         return word * Long.SIZE + Long.numberOfTrailingZeros(Long.expand(1L << rank, set[word]));
     }
 
-    /**
-     * Finds where one block of a sequence is believed to lie.
-     *
-     * @param candidates takes as many of the holders as it has room for
-     * @return the number of candidates
-     */
-    public int candidates(IdentityChain chain, int block, PeerCandidates candidates) {
-        long identity = chain.probe(block);
-        for (int attempt = 0; attempt < OPTIMISTIC_ATTEMPTS; attempt++) {
-            long stamp = lock.tryOptimisticRead();
-            if (stamp != 0) {
-                collect(identity, candidates);
-                if (lock.validate(stamp)) {
-                    return candidates.size();
-                }
-            }
-        }
-        long stamp = lock.readLock();
-        try {
-            collect(identity, candidates);
-            return candidates.size();
-        } finally {
-            lock.unlockRead(stamp);
-        }
-    }
-
-    private void collect(long identity, PeerCandidates candidates) {
-        candidates.clear(words);
-        HolderTable table = holders;
-        int set = table.find(identity);
-        if (set == HolderTable.NONE) {
-            return;
-        }
-        for (int w = 0; w < words; w++) {
-            candidates.left[w] = proposed[w] & table.word(set, w);
-        }
-        int first = choose(candidates.left, identity);
-        for (int n = 0; first >= 0 && n <= words; n++) {
-            int word = (first / Long.SIZE + n) % words;
-            long behind = -1L << first;
-            long bits = candidates.left[word] & (n == 0 ? behind : n == words ? ~behind : -1L);
-            for (; bits != 0 && !candidates.isFull(); bits &= bits - 1) {
-                HeldSlots one = held[word * Long.SIZE + Long.numberOfTrailingZeros(bits)];
-                int slot = one == null ? HeldSlots.NONE : one.find(identity);
-                if (one != null && slot != HeldSlots.NONE) {
-                    candidates.add(one.holder, slot, one.generation(slot));
-                }
-            }
-        }
-    }
-
     // ---------------------------------------------------------------------------------------------- peers
 
     /**

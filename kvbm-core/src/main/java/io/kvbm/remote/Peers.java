@@ -1,11 +1,11 @@
 package io.kvbm.remote;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.ConcurrentHashMap;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -35,7 +35,7 @@ public final class Peers implements AutoCloseable {
     private final PeerMemory.Source memories;
 
     private final PeerCounters counters = new PeerCounters();
-    private final Map<Long, Peer> peers = new HashMap<>();
+    private final Map<Long, Peer> peers = new ConcurrentHashMap<>(); // read without the lock by every request
     private final List<Peer> leaving = new ArrayList<>();
     private boolean closed;
 
@@ -156,12 +156,12 @@ public final class Peers implements AutoCloseable {
     }
 
     /** The worker of this id in the life that is known. */
-    public synchronized Optional<Peer> peer(long workerId) {
+    public Optional<Peer> peer(long workerId) {
         return Optional.ofNullable(peers.get(workerId));
     }
 
     /** The workers that are known. */
-    public synchronized List<Peer> all() {
+    public List<Peer> all() {
         return List.copyOf(peers.values());
     }
 

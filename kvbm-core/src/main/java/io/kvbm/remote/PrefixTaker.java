@@ -56,11 +56,7 @@ public final class PrefixTaker {
         int done = 0;
         PeerRun run = new PeerRun(0);
         for (int n = 0; n < MAX_RUNS && done < blocks.size() && control.mayGoOn(); n++) {
-            if (index.prefix(chain, from + done, from + blocks.size(), run) == 0) {
-                break;
-            }
-            proposed.add(run.length());
-            int some = attempt(pool, chain, from + done, run, blocks.subList(done, done + run.length()), control);
+            int some = attempt(pool, chain, from + done, run, blocks.subList(done, blocks.size()), control);
             if (some == 0) {
                 break;
             }
@@ -73,7 +69,9 @@ public final class PrefixTaker {
     private int attempt(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,
             TransferControl control) {
         try {
-            return takeRun(pool, chain, from, run, blocks, control);
+            int length = index.prefix(chain, from, from + blocks.size(), run);
+            proposed.add(length);
+            return length == 0 ? 0 : takeRun(pool, chain, from, run, blocks.subList(0, length), control);
         } catch (KvbmException e) {
             refused.add(run.length());
             log.debug("{} are not taken: {}", run, e.getMessage());

@@ -12,10 +12,10 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.Collectors;
 
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import io.kvbm.error.Decision;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.RemoteException;
 import io.kvbm.time.MonotonicClock;
@@ -185,30 +185,44 @@ public final class Reconciler {
     // ---------------------------------------------------------------------------------------------- one address
 
     private void visit(Watch watch) {
-        PeerAnswer.@Nullable State state = null;
+        boolean answered = false;
+        boolean settled = false;
         try {
-            state = ask(watch);
+            PeerAnswer.State state = ask(watch);
+            answered = true;
             if (isDisputed(watch, state)) {
                 forget(state.workerId());
             } else if (state.workerId() != local.workerId()) {
                 settle(watch, state);
             }
-            synchronized (this) {
-                watch.succeeded(clock.nanoTime(), settings.interval());
-            }
+            settled = true;
         } catch (RuntimeException e) { // whatever it is, it is this address's affair only
             refusals.increment();
-            if (e instanceof KvbmException) {
-                log.debug("Nothing was learnt of the worker at {}: {}", watch.address, e.getMessage());
-            } else {
-                log.warn("The worker at {} could not be asked", watch.address, e);
-            }
-            synchronized (this) {
-                watch.silent = state == null;
-                watch.failed(clock.nanoTime(), settings);
-            }
-        } finally {
+            tell(watch, e);
+        } finally { // also where a visit ends with an error: without a pause it would be made again and again
+            visited(watch, answered, settled);
             watch.turn.set(false);
+        }
+    }
+
+    private synchronized void visited(Watch watch, boolean answered, boolean settled) {
+        if (settled) {
+            watch.succeeded(clock.nanoTime(), settings.interval());
+        } else {
+            watch.silent = !answered;
+            watch.failed(clock.nanoTime(), settings);
+        }
+    }
+
+    /** What does not pass by itself is said aloud, once of an address and until it is of use. */
+    private synchronized void tell(Watch watch, RuntimeException e) {
+        if (!(e instanceof KvbmException)) {
+            log.warn("The worker at {} could not be asked", watch.address, e);
+        } else if (e instanceof RemoteException refusal && refusal.decision() == Decision.FATAL
+                && watch.complaints.add(refusal.kind())) {
+            log.warn("The worker at {} is of no use: {}", watch.address, e.getMessage());
+        } else {
+            log.debug("Nothing was learnt of the worker at {}: {}", watch.address, e.getMessage());
         }
     }
 
@@ -243,7 +257,9 @@ public final class Reconciler {
             followers.forget(worker);
             return;
         }
-        Peer peer = peers.peer(worker).filter(known -> known.digest().equals(state.digest())).orElse(null);
+        Peer peer = peers.peer(worker)
+                .filter(known -> known.isReached() && known.digest().equals(state.digest()))
+                .orElse(null);
         if (peer == null) {
             peer = fetch(watch, state);
         } else {

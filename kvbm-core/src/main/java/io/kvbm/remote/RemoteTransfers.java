@@ -82,12 +82,14 @@ public final class RemoteTransfers {
     }
 
     /**
-     * Has another worker fetch blocks of this one into blocks that it has leased to us.
+     * Has another worker fetch blocks of this one into blocks that it has leased to us. The control is looked at before
+     * the other worker is asked; how long the answer is waited for is the link's affair.
      *
      * @throws TransferException {@code INVALID_REQUEST}, {@code SHAPE_MISMATCH}
-     * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code DRAINING}, {@code BUSY}, what the other
-     *         worker refuses, {@code TRANSPORT} or {@code DEADLINE} where it did not answer; whether the bytes have
-     *         arrived is unknown then
+     * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code DRAINING}, {@code BUSY} also while the
+     *         other worker still fills one of the blocks for a put that was given up, what else it refuses,
+     *         {@code TRANSPORT} or {@code DEADLINE} where it did not answer; whether the bytes have arrived is unknown
+     *         then
      */
     public void put(PutRequest request, TransferControl control) {
         request.validateBlocks();

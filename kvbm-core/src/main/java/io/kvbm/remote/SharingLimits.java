@@ -16,11 +16,18 @@ public record SharingLimits(PeerLimits peers, LeaseLimits leases, int indexedSet
     public static final SharingLimits DEFAULT = new SharingLimits(PeerLimits.DEFAULT, LeaseLimits.DEFAULT, 256,
             1 << 22);
 
-    /** Refuses an index of nothing. */
+    private static final int MOST_SETS = 1 << 14;
+    private static final int MOST_BLOCKS = 1 << 28;
+
+    /** Refuses an index of nothing, and one that no array could hold. */
     public SharingLimits {
-        if (indexedSets < 1 || indexedBlocks < 1) {
-            throw new ConfigException(ConfigException.Kind.INVALID, "indexedSets is " + indexedSets
-                    + " and indexedBlocks " + indexedBlocks + "; give 1 or more of each");
+        requireWithin("indexedSets", indexedSets, MOST_SETS);
+        requireWithin("indexedBlocks", indexedBlocks, MOST_BLOCKS);
+    }
+
+    private static void requireWithin(String name, int value, int most) {
+        if (value < 1 || value > most) {
+            throw new ConfigException(ConfigException.Kind.INVALID, name + " is " + value + "; give 1 to " + most);
         }
     }
 }

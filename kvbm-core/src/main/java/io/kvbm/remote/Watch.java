@@ -1,9 +1,13 @@
 package io.kvbm.remote;
 
 import java.time.Duration;
+import java.util.EnumSet;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 import org.jspecify.annotations.Nullable;
+
+import io.kvbm.error.RemoteException;
 
 /**
  * What is known of one address: who answers there, since when nobody does, and when it is asked next. Guarded by the
@@ -28,6 +32,9 @@ final class Watch {
 
     /** Whether nobody said who is there when it was asked last. */
     boolean silent;
+
+    /** What was said aloud of it since it was of use last. */
+    final Set<RemoteException.Kind> complaints = EnumSet.noneOf(RemoteException.Kind.class);
 
     private long answeredAt;
     private long absentSince;
@@ -64,6 +71,7 @@ final class Watch {
     /** Nothing is left to be learnt of who answers. */
     void succeeded(long now, Duration interval) {
         pause = 0;
+        complaints.clear();
         nextAt = now + interval.toNanos();
     }
 

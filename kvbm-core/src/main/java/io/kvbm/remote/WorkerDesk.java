@@ -94,8 +94,12 @@ public final class WorkerDesk implements PeerLink {
 
     private PeerAnswer pull(PeerRequest.Pull wanted) {
         requireEpoch(wanted.epoch());
-        try (Leases.Pull pull = leases.pull(wanted.asker(), wanted.lease(), wanted.targetSet(), wanted.targets())) {
+        try (Leases.Pull pull = leases.pull(wanted)) {
+            if (pull.pins().isEmpty()) {
+                return new PeerAnswer.Done(); // the same request came before; its application was told then
+            }
             transfers.pull(wanted, pull.pins());
+            pull.arrived();
         }
         if (!wanted.notification().isEmpty()) {
             var _ = tell(wanted.asker(), wanted.notification());

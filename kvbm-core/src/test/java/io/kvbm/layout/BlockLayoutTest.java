@@ -13,9 +13,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-import io.kvbm.Seeds;
 import io.kvbm.error.ConfigException;
 import io.kvbm.error.LayoutException;
+import io.kvbm.testing.RandomCase;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -266,9 +266,9 @@ class BlockLayoutTest {
     @Test
     @DisplayName("all regions of a random layout are disjoint, inside the data bytes, and blocks are aligned")
     void randomLayouts() {
-        Random random = new Random(Seeds.seed("BlockLayoutTest.randomLayouts"));
+        Random random = new Random(RandomCase.seed("BlockLayoutTest.randomLayouts"));
         DType[] dtypes = DType.values();
-        for (int run = 0; run < Seeds.cases(400); run++) {
+        for (int run = 0; run < RandomCase.cases(400); run++) {
             LayoutConfig config = LayoutConfig.builder()
                     .numBlocks(1 + random.nextInt(9))
                     .numLayers(1 + random.nextInt(5))

@@ -98,7 +98,7 @@ class ControlCodecTest {
                 new Golden<>(new PeerAnswer.Leased(-1, new int[]{-1, 1}, Duration.ofNanos(258)),
                         "8004 ffffffffffffffff 0000000000000102 00000002 ffffffff 00000001"),
                 new Golden<>(new PeerAnswer.Done(), "8005"),
-                new Golden<>(new PeerAnswer.Refused(Kind.BUSY, "\u00e4"), "8006 10 0002 c3a4"));
+                new Golden<>(new PeerAnswer.Refused(Kind.BUSY, "\u00e4"), "8006 0f 0002 c3a4"));
     }
 
     @ParameterizedTest
@@ -128,7 +128,7 @@ class ControlCodecTest {
     @Test
     void theNumbersOfReasonsNeverChange() {
         List<String> reasons = List.of("MALFORMED", "UNSUPPORTED_VERSION", "UNSUPPORTED_LAYOUT", "LIMIT", "OWN_WORKER",
-                "FOREIGN_FINGERPRINT", "GEOMETRY", "STALE_EPOCH", "UNKNOWN_WORKER", "UNKNOWN_BLOCK_SET",
+                "GEOMETRY", "STALE_EPOCH", "UNKNOWN_WORKER", "UNKNOWN_BLOCK_SET",
                 "INDEX_OUT_OF_RANGE", "NOT_MUTABLE", "DRAINING", "TRANSPORT", "STALE_BLOCK", "BUSY", "DEADLINE");
         for (Kind kind : Kind.values()) {
             byte[] message = ControlCodec.encode(new PeerAnswer.Refused(kind, ""));
@@ -137,8 +137,8 @@ class ControlCodecTest {
                     .isEqualTo(reasons.indexOf(kind.name()) + 1);
             assertThat(ControlCodec.decodeAnswer(message)).isEqualTo(new PeerAnswer.Refused(kind, ""));
         }
-        for (String unknown : List.of("00", "12", "ff")) {
-            refusedAnswer(Kind.MALFORMED, "known are 1 to 17", hex(HEADER, "8006", unknown, "0000"));
+        for (String unknown : List.of("00", "11", "ff")) {
+            refusedAnswer(Kind.MALFORMED, "known are 1 to 16", hex(HEADER, "8006", unknown, "0000"));
         }
     }
 

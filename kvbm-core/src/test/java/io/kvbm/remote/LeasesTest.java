@@ -38,13 +38,14 @@ class LeasesTest {
     private static final Duration LONGEST = Duration.ofSeconds(60);
     private static final Duration NANO = Duration.ofNanos(1);
 
-    /** Three leases and eight blocks per worker, a quarter of the pool in quarantine: four blocks. */
-    private static final LeaseLimits LIMITS = new LeaseLimits(3, 8, LONGEST, 25);
+    /** Three leases and eight blocks per worker; twelve blocks may be read at once, and four be in quarantine. */
+    private static final LeaseLimits LIMITS = new LeaseLimits(3, 8, LONGEST, 75, 25);
 
     private final ManualClock clock = new ManualClock();
     private final SharedPool owner = SharedPool.of(1, 1, BLOCKS, 4);
     private final BlockPool pool = owner.pool;
     private final Leases leases = new Leases(LIMITS, clock, 100);
+    private long loan = 1;
 
     @AfterEach
     void nothingStaysPinned() {
@@ -74,6 +75,17 @@ class LeasesTest {
 
     private static int[] slots(WriteLease lease) {
         return IntStream.range(0, lease.blocks().size()).map(lease.blocks()::index).toArray();
+    }
+
+    /** Begins a copy of blocks that are lent for it alone. */
+    private Leases.Pull pull(long writer, long lease, int set, int[] slots) {
+        return leases.pull(wanted(writer, lease, set, slots, loan++));
+    }
+
+    private static PeerRequest.Pull wanted(long writer, long lease, int set, int[] slots, long loan) {
+        long[] loans = new long[slots.length];
+        Arrays.fill(loans, loan);
+        return new PeerRequest.Pull(writer, 1, 2, SET, new int[slots.length], loans, lease, set, slots, "");
     }
 
     private int held() {
@@ -192,29 +204,65 @@ class LeasesTest {
 
     @Test
     void aCopyThatRunsWhenTheTimeIsOverKeepsTheBlocksUntilItEnds() {
-        WriteLease lease = write(WORKER, Writer.ASKS, 2);
-        try (Leases.Pull first = leases.pull(WORKER, 0, SET, slots(lease))) {
-            try (Leases.Pull second = leases.pull(WORKER, 0, SET, slots(lease))) {
+        int[] slots = slots(write(WORKER, Writer.ASKS, 3));
+        try (Leases.Pull first = pull(WORKER, 0, SET, new int[]{slots[0]})) {
+            try (Leases.Pull second = pull(WORKER, 0, SET, new int[]{slots[1], slots[2]})) {
                 expire();
                 leases.advance();
                 assertThat(leases.stats()).isEqualTo(new LeaseStats(0, 1, 0, 1, 0));
-                Refused.with(Kind.NOT_MUTABLE, () -> leases.pull(WORKER, 0, SET, slots(lease)));
+                Refused.with(Kind.NOT_MUTABLE, () -> pull(WORKER, 0, SET, slots));
                 assertThat(second.pins()).hasSize(2);
             }
-            assertThat(first.pins()).hasSize(2);
-            assertThat(held()).isEqualTo(2);
+            assertThat(first.pins()).hasSize(1);
+            assertThat(held()).isEqualTo(3);
         }
         assertThat(held()).isZero();
         assertThat(leases.stats()).isEqualTo(new LeaseStats(0, 0, 0, 1, 0));
     }
 
     @Test
+    void whileABlockIsFilledNoOtherCopyIntoItBegins() {
+        int[] slots = slots(write(WORKER, Writer.ASKS, 3));
+        int[] first = {slots[0], slots[1]};
+        int[] second = {slots[1], slots[2]};
+        try (Leases.Pull _ = pull(WORKER, 0, SET, first)) {
+            Refused.with(Kind.BUSY, () -> pull(WORKER, 0, SET, second));
+            pull(WORKER, 0, SET, new int[]{slots[2]}).close();
+        }
+        try (Leases.Pull again = pull(WORKER, 0, SET, second)) {
+            assertThat(again.pins()).hasSize(2);
+        }
+    }
+
+    @Test
+    void whatHasArrivedIsNotCopiedOnceMoreWhereTheSameRequestComesAgain() {
+        WriteLease lease = write(WORKER, Writer.ASKS, 2);
+        PeerRequest.Pull wanted = wanted(WORKER, lease.number(), SET, slots(lease), 7);
+        try (Leases.Pull failed = leases.pull(wanted)) {
+            assertThat(failed.pins()).hasSize(2);
+        }
+        try (Leases.Pull pull = leases.pull(wanted)) {
+            assertThat(pull.pins()).as("nothing has arrived").hasSize(2);
+            pull.arrived();
+        }
+        try (Leases.Pull again = leases.pull(wanted)) {
+            assertThat(again.pins()).isEmpty();
+        }
+        try (Leases.Pull other = leases.pull(wanted(WORKER, lease.number(), SET, slots(lease), 8))) {
+            assertThat(other.pins()).as("other bytes").hasSize(2);
+        }
+        try (Leases.Pull again = leases.pull(wanted)) {
+            assertThat(again.pins()).as("what has arrived was written over since").hasSize(2);
+        }
+    }
+
+    @Test
     void noCopyBeginsAfterTheTimeThoughNobodyHasLookedAtTheClockSince() {
         WriteLease lease = write(WORKER, Writer.ASKS, 2);
         clock.pass(TIME.minus(NANO));
-        leases.pull(WORKER, 0, SET, slots(lease)).close();
+        pull(WORKER, 0, SET, slots(lease)).close();
         clock.pass(NANO);
-        Refused.with(Kind.NOT_MUTABLE, () -> leases.pull(WORKER, 0, SET, slots(lease)));
+        Refused.with(Kind.NOT_MUTABLE, () -> pull(WORKER, 0, SET, slots(lease)));
     }
 
     @Test
@@ -222,7 +270,7 @@ class LeasesTest {
         write(WORKER, Writer.ASKS, 2);
         int[] slots = slots(write(WORKER, Writer.ASKS, 3));
         int[] asked = {slots[2], slots[0]};
-        try (Leases.Pull pull = leases.pull(WORKER, 0, SET, asked)) {
+        try (Leases.Pull pull = pull(WORKER, 0, SET, asked)) {
             assertThat(pull.pins()).extracting(pin -> pin.id().index()).containsExactly(slots[2], slots[0]);
         }
     }
@@ -234,9 +282,9 @@ class LeasesTest {
             leases.end(WORKER, first.number());
             WriteLease second = write(WORKER, Writer.ASKS, 2);
             assertThat(slots(second)).containsExactlyInAnyOrder(slots(first));
-            Refused.with(Kind.NOT_MUTABLE, () -> leases.pull(WORKER, first.number(), SET, slots(first)));
-            leases.pull(WORKER, second.number(), SET, slots(first)).close();
-            leases.pull(WORKER, 0, SET, slots(first)).close();
+            Refused.with(Kind.NOT_MUTABLE, () -> pull(WORKER, first.number(), SET, slots(first)));
+            pull(WORKER, second.number(), SET, slots(first)).close();
+            pull(WORKER, 0, SET, slots(first)).close();
         }
     }
 
@@ -255,15 +303,15 @@ class LeasesTest {
         int[] first = slots(write(WORKER, Writer.ASKS, 2));
         int[] second = slots(write(WORKER, Writer.ASKS, 2));
         int free = BLOCKS - 1;
-        Refused.with(Kind.NOT_MUTABLE, () -> leases.pull(OTHER, 0, SET, first));
-        Refused.with(Kind.NOT_MUTABLE, () -> leases.pull(WORKER, 0, SET + 1, first));
+        Refused.with(Kind.NOT_MUTABLE, () -> pull(OTHER, 0, SET, first));
+        Refused.with(Kind.NOT_MUTABLE, () -> pull(WORKER, 0, SET + 1, first));
         for (int[] slots : List.of(new int[]{first[0], free}, new int[]{first[0], first[0]},
-                new int[]{first[0], second[0]}, new int[]{-1}, new int[]{Integer.MAX_VALUE})) {
-            Refused.with(Kind.NOT_MUTABLE, () -> leases.pull(WORKER, 0, SET, slots));
+                new int[]{first[0], second[0]}, new int[]{Integer.MAX_VALUE})) {
+            Refused.with(Kind.NOT_MUTABLE, () -> pull(WORKER, 0, SET, slots));
         }
         Reader.Known known = registered(1, 1);
         read(WORKER, known);
-        Refused.with(Kind.NOT_MUTABLE, () -> leases.pull(WORKER, 0, SET, known.slots()));
+        Refused.with(Kind.NOT_MUTABLE, () -> pull(WORKER, 0, SET, known.slots()));
     }
 
     /** What tells that a writer writes no more. */
@@ -304,7 +352,7 @@ class LeasesTest {
     @MethodSource("ends")
     void blocksThatThisWorkerIsStillCopyingIntoStayWhateverIsSaidOfTheWriter(BiConsumer<Leases, WriteLease> end) {
         WriteLease lease = write(WORKER, Writer.ASKS, 2);
-        try (Leases.Pull pull = leases.pull(WORKER, 0, SET, slots(lease))) {
+        try (Leases.Pull pull = pull(WORKER, 0, SET, slots(lease))) {
             end.accept(leases, lease);
             assertThat(pull.pins()).hasSize(2);
             assertThat(held()).isEqualTo(2);
@@ -329,7 +377,7 @@ class LeasesTest {
 
     @Test
     void ofASmallPoolOneBlockMayBeInQuarantine() {
-        try (Leases strict = new Leases(new LeaseLimits(9, 9, LONGEST, 1), clock, 1);
+        try (Leases strict = new Leases(new LeaseLimits(9, 9, LONGEST, 1, 1), clock, 1);
                 BlockList<MutableBlock> mine = pool.allocateBlocks(2)) {
             WriteLease lease = strict.write(pool, mine.subList(0, 1), WORKER, Writer.WRITES, TIME);
             strict.revoke(lease);
@@ -342,10 +390,10 @@ class LeasesTest {
         WriteLease idle = write(WORKER, Writer.ASKS, 2);
         WriteLease copying = write(WORKER, Writer.ASKS, 2);
         WriteLease writing = write(WORKER, Writer.WRITES, 2);
-        try (Leases.Pull _ = leases.pull(WORKER, 0, SET, slots(copying))) {
+        try (Leases.Pull _ = pull(WORKER, 0, SET, slots(copying))) {
             for (WriteLease lease : List.of(idle, copying, writing, idle)) {
                 leases.revoke(lease);
-                Refused.with(Kind.NOT_MUTABLE, () -> leases.pull(WORKER, 0, SET, slots(lease)));
+                Refused.with(Kind.NOT_MUTABLE, () -> pull(WORKER, 0, SET, slots(lease)));
             }
             assertThat(held()).isEqualTo(4);
         }
@@ -409,6 +457,19 @@ class LeasesTest {
     }
 
     @Test
+    void partOfAPoolIsNeverLeasedToBeRead() {
+        Reader.Known known = registered(1, 6);
+        read(WORKER, known);
+        PeerAnswer.Leased second = read(OTHER, known);
+        int held = held();
+        Refused.with(Kind.BUSY, () -> read(3, registered(2, 1)));
+        assertThat(held()).isEqualTo(held);
+        assertThat(leases.stats().refused()).isOne();
+        leases.end(OTHER, second.lease());
+        read(3, known);
+    }
+
+    @Test
     void aWorkerHasSoManyBlocksAtOnce() {
         Reader.Known known = registered(1, 5);
         read(WORKER, known);
@@ -429,7 +490,7 @@ class LeasesTest {
         leases.drain();
         Refused.with(Kind.DRAINING, () -> read(OTHER, known));
         Refused.with(Kind.DRAINING, () -> write(OTHER, Writer.ASKS, 1));
-        leases.pull(WORKER, 0, SET, slots(lease)).close();
+        pull(WORKER, 0, SET, slots(lease)).close();
         assertThat(held()).isEqualTo(3);
         leases.end(WORKER, leased.lease());
         leases.end(WORKER, lease.number());

@@ -102,6 +102,14 @@ class PeerChecksumTest {
     }
 
     @Test
+    void blocksOfWhichTheEventsWereMissedAreCheckedAllTheSame() {
+        owner.reuseAll();
+        Reader.Known known = register(SharedPool.chain(1, BLOCKS - 2));
+        new BlockChecksums(CacheLevel.G2, owner.memory, owner.board, ChecksumMode.FULL).onGap(0, 9);
+        assertThat(reader(ChecksumMode.FULL).read(known)).isEqualTo(ends(BLOCKS - 2, ReadOutcome.TAKEN));
+    }
+
+    @Test
     void aBlockWithoutChecksumIsNotTakenWhereEachIsCompared() {
         Reader.Known known = register(chain);
         assertThat(reader(ChecksumMode.FULL).read(known)).isEqualTo(ends(0, ReadOutcome.UNCHECKED));

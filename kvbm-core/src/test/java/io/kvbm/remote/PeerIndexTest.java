@@ -77,7 +77,6 @@ class PeerIndexTest {
         assertThat(prefix(chain(0, 3), 0, 3).length()).isZero();
         open(1, 8);
         assertThat(prefix(chain(0, 3), 0, 3).length()).isZero();
-        assertThat(index.candidates(chain(0, 3), 0, new PeerCandidates(4))).isZero();
     }
 
     @Test
@@ -107,32 +106,15 @@ class PeerIndexTest {
     }
 
     @Test
-    void candidatesAreAllHoldersOrAsManyAsThereIsRoomFor() {
-        IdentityChain chain = chain(0, 1);
-        IntStream.rangeClosed(1, 9).forEach(worker -> store(open(worker, 16), chain, 0, 1, worker));
-        PeerCandidates all = new PeerCandidates(64);
-        assertThat(index.candidates(chain, 0, all)).isEqualTo(9);
-        assertThat(IntStream.range(0, 9).mapToLong(i -> all.holder(i).workerId())).containsExactlyInAnyOrder(1L, 2L, 3L,
-                4L, 5L, 6L, 7L, 8L, 9L);
-        assertThat(IntStream.range(0, 9)).allMatch(i -> all.slot(i) == all.holder(i).workerId());
-        assertThat(index.candidates(chain, 0, new PeerCandidates(4))).isEqualTo(4);
-    }
-
-    @Test
     void equalHoldersAreChosenEvenlyByTheIdentity() {
         int blocks = 600;
         IdentityChain chain = chain(0, blocks);
         IntStream.range(0, 3).forEach(worker -> store(open(worker, 1024), chain, 0, blocks, 0));
         int[] chosen = new int[3];
-        PeerCandidates first = new PeerCandidates(1);
-        int[] candidate = new int[3];
         for (int i = 0; i < blocks; i++) {
             chosen[(int) prefix(chain, i, blocks).holder().workerId()]++;
-            index.candidates(chain, i, first);
-            candidate[(int) first.holder(0).workerId()]++;
         }
         assertThat(IntStream.of(chosen)).allMatch(n -> n > blocks / 6);
-        assertThat(IntStream.of(candidate)).allMatch(n -> n > blocks / 6);
     }
 
     @Test
@@ -184,7 +166,6 @@ class PeerIndexTest {
         index.propose(peer, false);
         store(peer, chain, 2, 4, 2);
         assertThat(prefix(chain, 0, 4).length()).isZero();
-        assertThat(index.candidates(chain, 0, new PeerCandidates(1))).isZero();
         index.propose(peer, true);
         assertThat(prefix(chain, 0, 4).length()).isEqualTo(4);
     }
@@ -278,14 +259,12 @@ class PeerIndexTest {
         IdentityChain chain = chain(0, 128);
         IntStream.range(0, 8).forEach(worker -> store(open(worker, 256), chain, 0, 100 + worker, 0));
         PeerRun run = new PeerRun(128);
-        PeerCandidates candidates = new PeerCandidates(8);
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         long allocated = Long.MAX_VALUE;
         for (int round = 0; round < 20 && allocated > 0; round++) {
             long before = threads.getCurrentThreadAllocatedBytes();
             for (int i = 0; i < 1000; i++) {
                 index.prefix(chain, 0, 128, run);
-                index.candidates(chain, i % 100, candidates);
             }
             allocated = threads.getCurrentThreadAllocatedBytes() - before;
         }
@@ -340,12 +319,10 @@ class PeerIndexTest {
     private static long lookups(PeerIndex tested, IdentityChain chain, AtomicLong started, AtomicLong done,
             int versions) {
         PeerRun run = new PeerRun(chain.size());
-        PeerCandidates candidates = new PeerCandidates(4);
         long found = 0;
         while (done.get() < versions) {
             long earliest = done.get();
             tested.prefix(chain, 0, chain.size(), run);
-            tested.candidates(chain, 7, candidates);
             long latest = started.get();
             if (run.length() == 0) {
                 assertThat(latest - latest % 10).isGreaterThanOrEqualTo(earliest);
@@ -358,10 +335,6 @@ class PeerIndexTest {
                     assertThat(run.slot(i)).isEqualTo((int) ((i + 5 * version) % chain.size()));
                 }
                 found++;
-            }
-            if (candidates.size() > 0) {
-                assertThat(candidates.generation(0)).isBetween(earliest, latest);
-                assertThat(candidates.slot(0)).isEqualTo((int) ((7 + 5 * candidates.generation(0)) % chain.size()));
             }
         }
         return found;
@@ -443,14 +416,6 @@ class PeerIndexTest {
         for (int i = 0; i < run.length(); i++) {
             assertThat(model.getOrDefault(run.holder().workerId(), Map.of()).get(run.slot(i)))
                     .containsExactly(chain.probe(from + i), run.generation(i));
-        }
-        PeerCandidates candidates = new PeerCandidates(256);
-        tested.candidates(chain, from, candidates);
-        long first = chain.probe(from);
-        assertThat(candidates.size()).isEqualTo((int) model.values().stream().filter(s -> holds(s, first)).count());
-        for (int i = 0; i < candidates.size(); i++) {
-            assertThat(model.getOrDefault(candidates.holder(i).workerId(), Map.of()).get(candidates.slot(i)))
-                    .containsExactly(first, candidates.generation(i));
         }
     }
 

@@ -28,6 +28,7 @@ import io.kvbm.storage.CacheLevel;
 import io.kvbm.token.ContentFingerprint;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 /** The workers are scripted, time passes when it is told to, and questions are asked in the thread that steps. */
 class ReconcilerTest {
@@ -239,6 +240,16 @@ class ReconcilerTest {
     }
 
     @Test
+    void aWorkerThatWasImportedByHandIsReachedFromWhenItAnswers() {
+        Worker worker = moveIn("a", worker(ID, 5));
+        assertThat(peers.importBlockset(BlocksetCodec.decode(worker.document), null).isReached()).isFalse();
+        startWith("a");
+        assertThat(known(ID).isReached()).isTrue();
+        pass(INTERVAL.multipliedBy(2));
+        assertThat(worker.exports).isOne();
+    }
+
+    @Test
     void whatAWriterOfALaterVersionExportsIsImportedOnce() {
         Worker worker = moveIn("a", worker(ID, 5));
         byte[] later = worker.document.clone();
@@ -280,6 +291,21 @@ class ReconcilerTest {
         pass(INTERVAL);
         assertThat(reconciler.refusals()).isOne();
         assertThat(followed).contains("follow -7 since 5, 3 pages");
+    }
+
+    @Test
+    void anAddressAtWhichAnErrorHappensIsLeftAloneForAWhile() {
+        int[] asked = new int[1];
+        moveIn("a", _ -> {
+            asked[0]++;
+            throw new StackOverflowError("of a link");
+        });
+        listed("a");
+        assertThatExceptionOfType(StackOverflowError.class).isThrownBy(this::step);
+        step();
+        assertThat(asked).containsExactly(1);
+        clock.pass(SETTINGS.firstRetry());
+        assertThatExceptionOfType(StackOverflowError.class).isThrownBy(this::step);
     }
 
     private static PeerLink garbage(PeerAnswer state, PeerAnswer export) {

@@ -36,8 +36,13 @@ class WorkerDeskTest {
     private final SharedPool asker = SharedPool.of(ASKER, ASKER_EPOCH, BLOCKS, 16);
     private final Loans lent = new Loans(asker.board);
     private final Leases leases = new Leases(LeaseLimits.DEFAULT, clock, 100);
+    private final List<Runnable> beforeCopies = new ArrayList<>();
     private final Peers peers = new Peers(own.worker, PeerLimits.DEFAULT, clock,
-            PeerMemory.sameHost(ChecksumMode.OFF));
+            blockset -> PeerMemory.open(blockset, ChecksumMode.OFF, step -> {
+                if (step == ReadStep.COPY && !beforeCopies.isEmpty()) {
+                    beforeCopies.removeFirst().run();
+                }
+            }));
     private final List<Long> pages = new ArrayList<>();
     private final WorkerDesk desk = new WorkerDesk(own.worker, List.of(own.pool), leases,
             new RemoteTransfers(own.worker, List.of(own.pool), peers, clock, TIME), (epoch, from) -> {
@@ -182,11 +187,22 @@ class WorkerDeskTest {
         final BlockList<MutableBlock> targets = own.pool.allocateBlocks(2);
         final int[] from = sources.stream().mapToInt(MutableBlock::index).toArray();
         final int[] to = targets.stream().mapToInt(MutableBlock::index).toArray();
-        final long[] loans = lent.lend(from);
+        long[] loans = lent.lend(from);
         final WriteLease lease = leases.write(own.pool, targets, ASKER, Writer.ASKS, TIME);
 
         Move() {
-            IntStream.range(0, 2).forEach(i -> SharedPool.fill(sources.get(i), i));
+            fill(0);
+        }
+
+        private void fill(int seed) {
+            IntStream.range(0, 2).forEach(i -> SharedPool.fill(sources.get(i), seed + i));
+        }
+
+        /** Takes the sources back, writes something else into them and lends them anew. */
+        void lendAnew(int seed) {
+            lent.takeBack(from);
+            fill(seed);
+            loans = lent.lend(from);
         }
 
         PeerRequest.Pull request(long askerEpoch, long epoch, int sourceSet, int[] slots, int targetSet) {
@@ -199,7 +215,11 @@ class WorkerDeskTest {
         }
 
         boolean isDone() {
-            return IntStream.range(0, 2).allMatch(i -> SharedPool.holds(targets.get(i), i));
+            return isDone(0);
+        }
+
+        boolean isDone(int seed) {
+            return IntStream.range(0, 2).allMatch(i -> SharedPool.holds(targets.get(i), seed + i));
         }
 
         @Override
@@ -233,6 +253,39 @@ class WorkerDeskTest {
             assertThat(move.isDone()).isTrue();
         }
         assertThat(desk.failures()).isOne();
+    }
+
+    @Test
+    void anAskerThatHasGivenUpAndAsksAgainWaitsUntilTheCopyThatItGaveUpHasEnded() {
+        peers.importBlockset(asker.blockset(), null);
+        try (Move move = new Move()) {
+            PeerRequest.Pull first = move.request();
+            beforeCopies.add(() -> {
+                move.lendAnew(10);
+                refused(Kind.BUSY, move.request());
+                refused(Kind.BUSY, first);
+            });
+            refused(Kind.STALE_BLOCK, first);
+            done(move.request());
+            assertThat(move.isDone(10)).isTrue();
+            refused(Kind.STALE_BLOCK, first);
+            assertThat(move.isDone(10)).isTrue();
+        }
+        assertThat(heard).hasSize(1);
+    }
+
+    @Test
+    void aRequestThatIsDeliveredTwiceIsCarriedOutOnceThoughTheSourcesChangeMeanwhile() {
+        peers.importBlockset(asker.blockset(), null);
+        try (Move move = new Move()) {
+            PeerRequest.Pull request = move.request();
+            done(request);
+            beforeCopies.add(() -> move.lendAnew(10));
+            done(request);
+            assertThat(move.isDone()).isTrue();
+            assertThat(beforeCopies).as("nothing is copied").hasSize(1);
+        }
+        assertThat(heard).hasSize(1);
     }
 
     @Test

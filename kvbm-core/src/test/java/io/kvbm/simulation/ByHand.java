@@ -200,6 +200,15 @@ final class ByHand {
         }
     }
 
+    /** An owner begins to copy into leased blocks (1), or ends to (-1). */
+    void pulling(Life owner, PeerRequest request, int change) {
+        if (request instanceof PeerRequest.Pull pull) {
+            grants.stream()
+                    .filter(grant -> grant.owner.equals(owner) && grant.lease.number() == pull.lease())
+                    .forEach(grant -> grant.pulls += change);
+        }
+    }
+
     private static void arrived(Grant grant, long number) {
         Violation.unless(grant.holdsBytes(number), "S1: %s was told that bytes of %s have arrived, but they have not",
                 grant.owner, grant.writer);

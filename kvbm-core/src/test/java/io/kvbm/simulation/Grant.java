@@ -43,6 +43,9 @@ final class Grant {
     /** A put is under way. */
     boolean putting;
 
+    /** Copies of the owner that are under way. */
+    int pulls;
+
     /** What the blocks are filled with. */
     long known = UNKNOWN;
 
@@ -61,7 +64,7 @@ final class Grant {
 
     /** Whether the blocks may not be used for anything else. */
     boolean holds() {
-        return !closed || leased();
+        return !closed || leased() || pulls > 0;
     }
 
     boolean leased() {

@@ -42,7 +42,7 @@ final class Life {
     private static final SharingLimits LIMITS = new SharingLimits(
             new PeerLimits(16, 64, 3, Duration.ofSeconds(10), Duration.ofSeconds(2), Duration.ofSeconds(8),
                     Duration.ofSeconds(1)),
-            new LeaseLimits(8, 16, Duration.ofSeconds(20), 25), 32, 512);
+            new LeaseLimits(8, 16, Duration.ofSeconds(20), 75, 25), 32, 512);
     private static final ReconcilerSettings SETTINGS = new ReconcilerSettings(32, Duration.ofSeconds(1),
             Duration.ofMillis(250), Duration.ofSeconds(4), Duration.ofSeconds(8), Duration.ofSeconds(12), 4);
 
@@ -254,7 +254,9 @@ final class Life {
 
     /** Answers a question, and keeps a book of its own of what the answer has changed. */
     PeerAnswer answer(PeerRequest request) {
+        world.byHand.pulling(this, request, 1);
         PeerAnswer answer = peering.desk().ask(request);
+        world.byHand.pulling(this, request, -1);
         if (request instanceof PeerRequest.Lease wanted && answer instanceof PeerAnswer.Leased leased
                 && leased.lease() != 0) {
             note(wanted, leased);

@@ -7,6 +7,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
+
+import org.jspecify.annotations.Nullable;
 
 import io.kvbm.error.RemoteException;
 import io.kvbm.remote.ControlCodec;
@@ -82,11 +85,12 @@ final class Network {
             if (world.chance(0.5)) {
                 late.add(new Letter(to, question));
             } else {
-                answer = deliver(life, question);
+                byte[] second = deliver(life, question);
+                answer = world.chance(0.5) ? answer : second;
             }
         }
         world.meanwhile();
-        if (cut.contains(to + ">" + from) || world.chance(faults.lost())) {
+        if (answer == null || cut.contains(to + ">" + from) || world.chance(faults.lost())) {
             throw timeout(to);
         }
         stranger.overhear(answer);
@@ -98,10 +102,18 @@ final class Network {
         return new RemoteException(RemoteException.Kind.DEADLINE, "No answer from " + to + " in " + PATIENCE);
     }
 
-    private static byte[] deliver(Life life, byte[] question) {
+    /** Has a question answered; null where a copy has begun that takes longer than the asker waits. */
+    private byte @Nullable [] deliver(Life life, byte[] question) {
         PeerRequest request = ControlCodec.decodeRequest(question);
-        PeerAnswer answer = life.busyWith(() -> life.answer(request));
-        return ControlCodec.encode(answer);
+        AtomicReference<@Nullable PeerAnswer> answer = new AtomicReference<>();
+        Runnable work = () -> life.busyWith(() -> answer.set(life.answer(request)));
+        if (request instanceof PeerRequest.Pull && world.chance(0.3)) {
+            world.errands.run(work);
+        } else {
+            work.run();
+        }
+        PeerAnswer given = answer.get();
+        return given == null ? null : ControlCodec.encode(given);
     }
 
     /** Delivers one of the questions that are late, whoever listens at its address by now. */

@@ -47,7 +47,9 @@ class PlantedDefectsTest {
         EPOCH_OF_A_DESCRIPTOR_IS_IGNORED("remote/Peer.java",
                 "if (named.isPresent() && named.getAsLong() != epoch()) {", "if (false) {"),
 
-        GENERATION_OF_A_DESCRIPTOR_IS_IGNORED("remote/Wanted.java", "return look(board, from, to);", "return to;");
+        GENERATION_OF_A_DESCRIPTOR_IS_IGNORED("remote/Wanted.java", "return look(board, from, to);", "return to;"),
+
+        COPIES_INTO_ONE_BLOCK_OVERLAP("remote/Leases.java", "if (filling.contains(pin.id())) {", "if (false) {");
 
         private final String file;
         private final String code;

@@ -30,6 +30,7 @@ import io.kvbm.simulation.Totals.What;
  *     Cluster    who is there: lives, their catalog and network
  *     Requests   sequences that are opened and computed
  *     ByHand     blocks that workers tell each other of, lease, put and get
+ *     Errand      a copy for somebody who does not wait for its end
  *     Recovery   what has to be true once the faults have stopped
  * </pre>
  */
@@ -40,6 +41,7 @@ final class Simulation {
 
     final SplittableRandom random;
     final Totals totals = new Totals();
+    final Errand.All errands;
     final Cluster cluster;
     final Requests requests;
     final ByHand byHand;
@@ -62,6 +64,7 @@ final class Simulation {
     private Simulation(long seed) {
         this.random = new SplittableRandom(seed);
         this.faults = Faults.random(random);
+        this.errands = new Errand.All(this);
         this.cluster = new Cluster(this);
         this.requests = new Requests(this);
         this.byHand = new ByHand(this);
@@ -83,7 +86,7 @@ final class Simulation {
             throw new Violation("Seed " + seed + ": " + e.getMessage() + "\n  after "
                     + String.join(" ", simulation.trace), e);
         } finally {
-            simulation.cluster.close();
+            simulation.close();
         }
     }
 
@@ -94,8 +97,13 @@ final class Simulation {
             simulation.run();
             return simulation.hash;
         } finally {
-            simulation.cluster.close();
+            simulation.close();
         }
+    }
+
+    private void close() {
+        errands.end();
+        cluster.close();
     }
 
     private void run() {
@@ -105,6 +113,7 @@ final class Simulation {
             event();
             audit();
         }
+        errands.end();
         calm = true;
         note("calm");
         new Recovery(this).run();
@@ -155,6 +164,9 @@ final class Simulation {
 
     /** What happens between two steps of a read: above all that the owner reuses what is read. */
     void meanwhileReading(Blockset blockset) {
+        if (errands.mayStop()) {
+            return;
+        }
         meanwhile();
         if (depth < 2 && !calm && random.nextInt(8) == 0) {
             note("~");
