@@ -12,9 +12,9 @@ import io.kvbm.remote.PeerState;
 import io.kvbm.time.MonotonicClock;
 
 /**
- * Says that the worker leaves, and has the web server answer for a while yet: health is out of service, and whoever sends
- * requests here has the time to see it and to send them to another instance. A web server that stops at once resets the
- * connections that the system has taken for it meanwhile. {@link KvbmLifecycle} does the rest at the end.
+ * Says that the worker leaves, and lets the web server answer for a while with health out of service, so that whoever
+ * sends requests here finds out and sends them to another instance. A web server that stops at once resets the connections
+ * that the system has taken for it meanwhile. {@link KvbmLifecycle} does the rest at the end.
  */
 final class KvbmWithdrawal implements SmartLifecycle {
 
@@ -37,7 +37,7 @@ final class KvbmWithdrawal implements SmartLifecycle {
     /**
      * A withdrawal.
      *
-     * @param amongOthers time for which the web server answers yet, as long as another instance shares blocks
+     * @param amongOthers time for which the web server still answers, as long as another instance shares blocks
      * @param alone and where there is none, so that nobody is known who could take over
      * @param phaseTimeout after which Spring goes on without this
      */
