@@ -9,6 +9,7 @@ import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
+import org.springframework.boot.autoconfigure.context.LifecycleProperties;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.annotation.Bean;
 
@@ -76,8 +77,12 @@ public final class KvbmAutoConfiguration {
     @Bean
     @ConditionalOnMissingBean
     @ConditionalOnSingleCandidate(KvBlockManager.class)
-    KvbmWithdrawal kvbmWithdrawal(KvBlockManager manager) {
-        return new KvbmWithdrawal(manager);
+    KvbmWithdrawal kvbmWithdrawal(KvBlockManager manager, KvbmProperties properties,
+            ObjectProvider<LifecycleProperties> lifecycle) {
+        Duration delay = delay(properties.shutdown().delay());
+        return new KvbmWithdrawal(manager, delay == null ? KvbmWithdrawal.DELAY : delay,
+                delay == null ? Duration.ZERO : delay,
+                lifecycle.getIfAvailable(LifecycleProperties::new).getTimeoutPerShutdownPhase());
     }
 
     private static KvManagerLayoutConfig hostLayout(KvbmProperties.Host host, KvManagerModelConfig model,
@@ -107,6 +112,14 @@ public final class KvbmAutoConfiguration {
                     "Set more than nothing and at most a day.");
         }
         return timeout;
+    }
+
+    private static @Nullable Duration delay(@Nullable Duration delay) {
+        if (delay != null && (delay.isNegative() || delay.compareTo(LONGEST) > 0)) {
+            throw new InvalidKvbmPropertyException("kvbm.shutdown.delay", "is " + delay,
+                    "Set 0s, to stop at once, to a day.");
+        }
+        return delay;
     }
 
     private static Duration drainTimeout(Duration timeout) {

@@ -89,9 +89,10 @@ public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable St
     /**
      * The end.
      *
+     * @param delay Time for which everything is still answered between leaving and the web server's stop. Unless set, 2s as long as another instance shares blocks, and none otherwise.
      * @param drainTimeout Time to wait for open sequences and handles before the manager is closed all the same.
      */
-    public record Shutdown(@DefaultValue("10s") Duration drainTimeout) {}
+    public record Shutdown(@Nullable Duration delay, @DefaultValue("10s") Duration drainTimeout) {}
 
     /**
      * The cluster.

@@ -102,7 +102,8 @@ class FailureAnalysisTest {
         "kvbm.model.heads, 0", "kvbm.model.head-dim, 0", "kvbm.model.page-size, 0",
         "kvbm.model.heads, 2147483647", "kvbm.transfer.timeout, 0s", "kvbm.transfer.timeout, -1s",
         "kvbm.transfer.timeout, 365000d", "kvbm.shutdown.drain-timeout, -1s",
-        "kvbm.shutdown.drain-timeout, 365000d", "kvbm.worker-id, -1", "kvbm.worker-id, 18446744073709551616",
+        "kvbm.shutdown.drain-timeout, 365000d", "kvbm.shutdown.delay, -1s", "kvbm.shutdown.delay, 365000d",
+        "kvbm.worker-id, -1", "kvbm.worker-id, 18446744073709551616",
         "kvbm.worker-id, 0x10", "kvbm.worker-id, one", "kvbm.worker-id, +1", "kvbm.worker-id, ''"})
     void aValueOutOfRangeIsNamed(String property, String value) {
         FailureAnalysis analysis = analysed(with(property + "=" + value));

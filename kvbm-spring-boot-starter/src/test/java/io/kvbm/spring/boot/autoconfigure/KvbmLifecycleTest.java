@@ -14,7 +14,6 @@ import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 import org.springframework.boot.test.system.CapturedOutput;
 import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.boot.web.server.context.WebServerApplicationContext;
-import org.springframework.context.SmartLifecycle;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.KvSequence;
@@ -117,19 +116,6 @@ class KvbmLifecycleTest {
             assertThat(closed(memory)).isTrue();
         });
         assertThat(output).doesNotContain("WARN").doesNotContain("ERROR");
-    }
-
-    @Test
-    void healthIsOutOfServiceBeforeTheWebServerStopsAndSequencesStillOpen() {
-        runner.run(context -> {
-            KvBlockManager manager = context.getBean(KvBlockManager.class);
-            KvbmWithdrawal withdrawal = context.getBean(KvbmWithdrawal.class);
-            assertThat(withdrawal.getPhase()).isGreaterThan(SmartLifecycle.DEFAULT_PHASE - 1024);
-            assertThat(manager.isWithdrawn()).isFalse();
-            withdrawal.stop();
-            assertThat(manager.isWithdrawn()).isTrue();
-            manager.open(PROMPT, "").close();
-        });
     }
 
     @Test

@@ -73,7 +73,7 @@ final class Instance implements AutoCloseable {
     private static List<String> arguments(int port, String... properties) {
         List<String> arguments = new ArrayList<>(List.of("--server.port=" + port, "--spring.application.name=cluster",
                 "--spring.main.banner-mode=off", "--kvbm.host.blocks=64", "--kvbm.cluster.poll-interval=100ms",
-                "--kvbm.cluster.ask-interval=200ms"));
+                "--kvbm.cluster.ask-interval=200ms", "--kvbm.shutdown.delay=0s"));
         Arrays.stream(properties).map(property -> "--" + property).forEach(arguments::add);
         return arguments;
     }
