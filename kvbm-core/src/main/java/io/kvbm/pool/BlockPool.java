@@ -396,12 +396,29 @@ public final class BlockPool extends PoolHandles {
      * generations, as others have been told of them. It is not counted as a match.
      */
     public BlockList<ImmutableBlock> holdSlots(int[] slots, long[] generations) {
+        return holdSlots(slots, generations, new long[0]);
+    }
+
+    /**
+     * Takes a hold on each of the longest run of slots, from the first on, that still hold the content of their
+     * generations, and of these identities.
+     *
+     * @param names the words of the identity of each, one after the other; none where any will do
+     * @throws IdentityException {@code WRONG_KIND} where the identities have another number of words than this pool's
+     */
+    public BlockList<ImmutableBlock> holdSlots(int[] slots, long[] generations, long[] names) {
+        if (names.length > 0 && names.length != slots.length * identity.words()) {
+            throw new IdentityException(IdentityException.Kind.WRONG_KIND, "Identities of " + names.length
+                    + " words are asked for of " + slots.length + " blocks of a pool that keeps " + identity
+                    + ", of " + identity.words() + " words each");
+        }
         lock.lock();
         try {
             requireOpen();
             scratch(slots.length);
             int n = 0;
-            while (n < slots.length && isRegistered(slots[n], generations[n]) && !isCrowded(slots[n], n)) {
+            while (n < slots.length && isRegistered(slots[n], generations[n]) && isNamed(slots[n], names, n)
+                    && !isCrowded(slots[n], n)) {
                 found[n] = slots[n];
                 n++;
             }
@@ -414,6 +431,10 @@ public final class BlockPool extends PoolHandles {
     private boolean isRegistered(int slot, long generation) {
         return slot >= 0 && slot < ledger.size() && ledger.slots.state(slot).registered()
                 && ledger.slots.generation(slot) == generation;
+    }
+
+    private boolean isNamed(int slot, long[] names, int i) {
+        return names.length == 0 || ledger.slots.isNamed(slot, names, i * identity.words());
     }
 
     /** Puts the slots of the longest registered run into {@link #found} and says how long it is. */

@@ -1,5 +1,7 @@
 package io.kvbm.pool;
 
+import java.util.Arrays;
+
 import io.kvbm.block.BlockMetadata;
 import io.kvbm.block.SlotBoard;
 import io.kvbm.error.PoolException;
@@ -176,6 +178,11 @@ final class SlotTable {
             }
         }
         return true;
+    }
+
+    /** Whether its content has the identity of which the words stand in an array from a place on. */
+    boolean isNamed(int slot, long[] names, int at) {
+        return Arrays.equals(identities, slot * words, (slot + 1) * words, names, at, at + words);
     }
 
     boolean isNamed(int slot, long sequenceHash) {

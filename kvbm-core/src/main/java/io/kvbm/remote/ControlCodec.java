@@ -119,9 +119,11 @@ public final class ControlCodec {
                 out.u64(lease.epoch());
                 out.count(lease.blockSet());
                 out.u64(lease.time().toNanos());
+                out.u8(lease.words());
                 out.count(lease.slots().length);
                 out.u32s(lease.slots());
                 out.u64s(lease.generations());
+                out.u64s(lease.names());
             }
             case PeerRequest.EndLease end -> {
                 out.u64(end.epoch());
@@ -240,8 +242,11 @@ public final class ControlCodec {
         long epoch = in.u64();
         int blockSet = in.count();
         Duration time = readTime(in);
-        int blocks = readBlocks(in, LEASE_BYTES);
-        return new PeerRequest.Lease(asker, epoch, blockSet, in.counts(blocks), in.u64s(blocks), time);
+        int words = in.u8();
+        ControlRanges.requireAtMost("The number of words of an identity", words, PeerRequest.Lease.MAX_WORDS);
+        int blocks = readBlocks(in, LEASE_BYTES + words * Long.BYTES);
+        return new PeerRequest.Lease(asker, epoch, blockSet, in.counts(blocks), in.u64s(blocks),
+                in.u64s(blocks * words), time);
     }
 
     private static PeerRequest readPull(long asker, WireReader in) {

@@ -26,6 +26,14 @@ final class ControlRanges {
         }
     }
 
+    /** Refuses identities of another number of words each, or of more than so many. */
+    static void requireNames(int slots, int words, int most) {
+        if (slots == 0 ? words > 0 : words % slots != 0 || words / slots > most) {
+            throw Refusal.malformed("The identities of " + slots + " blocks have " + words
+                    + " words; each has as many, at most " + most);
+        }
+    }
+
     /** Refuses a generation below 0, which no content has. */
     static void requireGenerations(long[] generations) {
         for (long generation : generations) {

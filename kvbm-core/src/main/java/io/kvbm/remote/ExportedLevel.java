@@ -13,6 +13,7 @@ import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.storage.CacheLevel;
 import io.kvbm.storage.StorageType;
+import io.kvbm.transfer.BlockRanges;
 
 /**
  * One block set that a worker exports: how its blocks are laid out, and in which memory.
@@ -108,6 +109,11 @@ public record ExportedLevel(int blockSet, CacheLevel level, LayoutType layoutTyp
     /** Where each block lies in its memory. */
     public BlockLayout blockLayout() {
         return BlockLayout.of(layout, layoutType);
+    }
+
+    /** Where the blocks lie at their owner. */
+    BlockRanges ranges() {
+        return new BlockRanges(blockLayout(), memory.stream().mapToLong(run -> run.address() + run.baseOffset()).toArray());
     }
 
     /** The kind of memory. */

@@ -61,12 +61,14 @@ public final class Leases implements AutoCloseable {
     /**
      * Holds the longest run of slots, from the first on, that still have the content of their generations.
      *
+     * @param names the identity that each has to have, as many words for every slot; none where any will do
      * @throws RemoteException {@code BUSY} where the worker has leased as much as it may, or all workers together as much
      *         of the pool; {@code DRAINING}
      */
-    public PeerAnswer.Leased read(long asker, BlockPool pool, int[] slots, long[] generations, Duration time) {
+    public PeerAnswer.Leased read(long asker, BlockPool pool, int[] slots, long[] generations, long[] names,
+            Duration time) {
         PinList pins = null;
-        try (BlockList<ImmutableBlock> held = pool.holdSlots(slots, generations)) {
+        try (BlockList<ImmutableBlock> held = pool.holdSlots(slots, generations, names)) {
             pins = PinList.of(held);
             if (pins.isEmpty()) {
                 return new PeerAnswer.Leased(0, new int[0], bounded(time));

@@ -24,8 +24,18 @@ public record LocalWorker(long workerId, long epoch, ContentFingerprint fingerpr
         layouts = Map.copyOf(layouts);
     }
 
-    /** What this worker exports: the blocks of these pools. */
+    /** What this worker exports: the blocks of these pools, within this host. */
     public Blockset blockset(List<BlockPool> pools) {
-        return new Blockset(workerId, epoch, fingerprint, pools.stream().map(ExportedLevel::of).toList(), new byte[0]);
+        return blockset(pools, new byte[0]);
+    }
+
+    /**
+     * What this worker exports: the blocks of these pools.
+     *
+     * @param agentMetadata what reaches them from elsewhere; empty where nothing does
+     */
+    public Blockset blockset(List<BlockPool> pools, byte[] agentMetadata) {
+        return new Blockset(workerId, epoch, fingerprint, pools.stream().map(ExportedLevel::of).toList(),
+                agentMetadata);
     }
 }

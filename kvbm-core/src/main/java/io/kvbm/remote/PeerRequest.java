@@ -46,18 +46,34 @@ public sealed interface PeerRequest {
      * @param blockSet where they lie
      * @param slots the slots
      * @param generations the content of each
+     * @param names the identity that the content of each has to have, as many words for every slot, at most 4; none where
+     *        the asker does not know
      * @param time how long they are to be held at most
      */
     @SuppressWarnings("ArrayRecordComponent") // a message, which is made once and read once
-    record Lease(long asker, long epoch, int blockSet, int[] slots, long[] generations, Duration time)
+    record Lease(long asker, long epoch, int blockSet, int[] slots, long[] generations, long[] names, Duration time)
             implements
                 PeerRequest {
 
-        /** Refuses numbers below 0, other than one generation for each slot, and no time. */
+        /** The words of an identity at most. */
+        static final int MAX_WORDS = 4;
+
+        /** Asks for content of which the identity is not known. */
+        public Lease(long asker, long epoch, int blockSet, int[] slots, long[] generations, Duration time) {
+            this(asker, epoch, blockSet, slots, generations, new long[0], time);
+        }
+
+        /** How many words the identity of each has. */
+        int words() {
+            return slots.length == 0 ? 0 : names.length / slots.length;
+        }
+
+        /** Refuses numbers below 0, other than one generation and as many words for each slot, and no time. */
         public Lease {
             ControlRanges.requireFromZero("The block set", blockSet);
             ControlRanges.requireSlots("slots", slots);
             ControlRanges.requireSameNumber("slots", slots.length, "generations", generations.length);
+            ControlRanges.requireNames(slots.length, names.length, MAX_WORDS);
             ControlRanges.requireGenerations(generations);
             ControlRanges.requireTime(time);
         }

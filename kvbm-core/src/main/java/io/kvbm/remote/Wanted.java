@@ -1,5 +1,9 @@
 package io.kvbm.remote;
 
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Optional;
+
 import io.kvbm.block.SlotBoardView;
 import io.kvbm.token.IdentityChain;
 
@@ -22,6 +26,13 @@ sealed interface Wanted {
 
     /** Looks again after slots were copied that held what is wanted before; returns as {@link #look}. */
     int lookAgain(SlotBoardView board, int from, int to);
+
+    /** What to ask the owner for that is to hold the blocks; empty where it cannot know. */
+    default Optional<PeerRequest.Lease> lease(@SuppressWarnings("unused") long asker,
+            @SuppressWarnings("unused") long epoch, @SuppressWarnings("unused") int set,
+            @SuppressWarnings("unused") Duration time) {
+        return Optional.empty();
+    }
 
     /** Why the slot does not hold what is wanted. */
     default ReadOutcome miss(@SuppressWarnings("unused") SlotBoardView board, @SuppressWarnings("unused") int i) {
@@ -48,6 +59,17 @@ sealed interface Wanted {
         @Override
         public long generation(int i) {
             return generations[i];
+        }
+
+        @Override
+        public Optional<PeerRequest.Lease> lease(long asker, long epoch, int set, Duration time) {
+            int words = chain.words();
+            long[] names = new long[size * words];
+            for (int i = 0; i < names.length; i++) {
+                names[i] = chain.word(from + i / words, i % words);
+            }
+            return Optional.of(new PeerRequest.Lease(asker, epoch, set, Arrays.copyOf(slots, size),
+                    Arrays.copyOf(generations, size), names, time));
         }
 
         @Override
@@ -93,6 +115,11 @@ sealed interface Wanted {
         @Override
         public long generation(int i) {
             return generations[i];
+        }
+
+        @Override
+        public Optional<PeerRequest.Lease> lease(long asker, long epoch, int set, Duration time) {
+            return Optional.of(new PeerRequest.Lease(asker, epoch, set, slots, generations, time));
         }
 
         @Override

@@ -83,7 +83,7 @@ public final class WorkerDesk implements PeerLink {
     private PeerAnswer lease(PeerRequest.Lease wanted) {
         requireEpoch(wanted.epoch());
         return leases.read(wanted.asker(), pool(wanted.blockSet()), wanted.slots(), wanted.generations(),
-                wanted.time());
+                wanted.names(), wanted.time());
     }
 
     private PeerAnswer end(PeerRequest.EndLease ended) {
