@@ -22,12 +22,15 @@ import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.cloud.client.discovery.DiscoveryClient;
 import org.springframework.cloud.client.serviceregistry.Registration;
 import org.springframework.cloud.client.serviceregistry.ServiceRegistry;
+import org.springframework.cloud.consul.ConsulClient;
+import org.springframework.cloud.consul.discovery.ConsulDiscoveryProperties;
 import org.springframework.cloud.consul.model.http.agent.NewService;
 import org.springframework.cloud.consul.serviceregistry.ConsulRegistrationCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.core.Ordered;
 import org.springframework.core.env.Environment;
+import org.springframework.util.StringUtils;
 import org.springframework.web.client.RestClient;
 
 import io.kvbm.KvBlockManager;
@@ -201,6 +204,17 @@ public final class ClusterAutoConfiguration {
         ConsulRegistrationCustomizer kvbmConsulRegistration(ObjectProvider<Pointer> pointers, Environment environment) {
             return registration -> pointers.ifAvailable(
                     pointer -> point(registration.getService(), pointer, environment));
+        }
+
+        @Bean
+        ConsulWatch kvbmConsulWatch(ObjectProvider<ConsulClient> consul,
+                ObjectProvider<ConsulDiscoveryProperties> properties, ObjectProvider<ClusterMember> member) {
+            return new ConsulWatch(consul.getIfUnique(), properties
+                    .stream()
+                    .map(ConsulDiscoveryProperties::getAclToken)
+                    .filter(StringUtils::hasText)
+                    .findFirst()
+                    .orElse(null), member.getIfAvailable());
         }
 
         private static void point(NewService service, Pointer pointer, Environment environment) {
