@@ -110,11 +110,16 @@ public final class ClusterAutoConfiguration {
             Membership membership) {
         String path = path(properties.cluster().path());
         FilterRegistrationBean<WorkerFilter> filter = new FilterRegistrationBean<>(new WorkerFilter(path,
-                manager.peering().map(Peering::desk).orElse(null), membership.gatekeeper(), membership.signer(),
+                manager.peering().map(ClusterAutoConfiguration::desk).orElse(null), membership.gatekeeper(),
+                membership.signer(),
                 MonotonicClock.SYSTEM));
         filter.addUrlPatterns(path + "/*");
         filter.setOrder(ORDER);
         return filter;
+    }
+
+    private static WorkerFilter.Desk desk(Peering peering) {
+        return new WorkerFilter.Desk(Addressee.of(peering.local()), peering.desk());
     }
 
     @Bean

@@ -46,12 +46,13 @@ final class Gatekeeper {
      * @param to the address where its connection ends, which is one of this machine
      * @param handedOn whether something else than an instance has sent it, such as a proxy or a browser
      * @param certified whether it has shown a certificate that is trusted
+     * @param addressee its {@link Addressee#HEADER}
      * @param time its {@link MessageSigner#TIME}
      * @param nonce its {@link MessageSigner#NONCE}
      * @param signature its {@link MessageSigner#SIGNATURE}
      */
-    record Visitor(String from, String to, boolean handedOn, boolean certified, @Nullable String time,
-            @Nullable String nonce, @Nullable String signature) {
+    record Visitor(String from, String to, boolean handedOn, boolean certified,
+            @Nullable String addressee, @Nullable String time, @Nullable String nonce, @Nullable String signature) {
 
         /** Whether it is on this machine: a question can be handed on with any address, but not to any. */
         private boolean isHere() {
@@ -76,8 +77,8 @@ final class Gatekeeper {
             return;
         }
         Signed signed = signed(visitor);
-        if (!MessageSigner.isSame(signer.question(method, pathAndQuery, signed.time(), signed.nonce(), body),
-                signed.signature())) {
+        if (!MessageSigner.isSame(signer.question(method, pathAndQuery, visitor.addressee(), signed.time(),
+                signed.nonce(), body), signed.signature())) {
             throw new Rejection(401, "The signature is wrong; set the same kvbm.cluster.key on all instances");
         }
         long now = clock.millis();

@@ -3,6 +3,7 @@ package io.kvbm.spring.boot.discovery;
 import java.net.http.HttpClient;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.Optional;
 import java.util.concurrent.Executors;
 
 import org.jspecify.annotations.Nullable;
@@ -65,11 +66,13 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
         http.shutdownNow();
     }
 
+    /** Whom it reaches it learns from the answers that it passes on. */
     private final class Link implements PeerLink {
 
         private final String address;
         private final Way quickly;
         private final Way patiently;
+        private volatile @Nullable Addressee addressee;
 
         private Link(String address) {
             this.address = address;
@@ -82,18 +85,23 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
             Way way = request instanceof PeerRequest.Pull ? patiently : quickly;
             long started = MonotonicClock.SYSTEM.nanoTime();
             try {
-                return ControlCodec.decodeAnswer(send(request, way.api()));
+                PeerAnswer answer = ControlCodec.decodeAnswer(send(request, way.api()));
+                if (request instanceof PeerRequest.State && answer instanceof PeerAnswer.State state) {
+                    addressee = Addressee.of(state);
+                }
+                return answer;
             } catch (RestClientException | IllegalArgumentException e) {
                 throw failed(e, MonotonicClock.SYSTEM.nanoTime() - started >= way.pace.limit().toNanos());
             }
         }
 
-        private static byte[] send(PeerRequest request, WorkerApi api) {
+        private byte[] send(PeerRequest request, WorkerApi api) {
             String asker = Long.toUnsignedString(request.asker());
+            String to = Optional.ofNullable(addressee).map(Addressee::toString).orElse(null);
             return switch (request) {
                 case PeerRequest.State _ -> api.state(asker);
-                case PeerRequest.Export _ -> api.blockset(asker);
-                default -> api.ask(ControlCodec.encode(request));
+                case PeerRequest.Export _ -> api.blockset(to, asker);
+                default -> api.ask(to, ControlCodec.encode(request));
             };
         }
 

@@ -47,7 +47,8 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
             request.getHeaders().set(MessageSigner.NONCE, nonce);
             request.getHeaders()
                     .set(MessageSigner.SIGNATURE, signer.question(request.getMethod().name(),
-                            pathAndQuery(request.getURI()), time, nonce, body));
+                            pathAndQuery(request.getURI()), request.getHeaders().getFirst(Addressee.HEADER), time,
+                            nonce, body));
         }
         try (ClientHttpResponse response = execution.execute(request, body);
                 InputStream answer = response.getBody()) { // closed first: what is left of it is not read
@@ -88,6 +89,7 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
                 .replaceAll("[^\\x20-\\x7e]", "?");
         RemoteException.Kind kind = switch (status) {
             case 413 -> RemoteException.Kind.LIMIT;
+            case 421 -> RemoteException.Kind.STALE_EPOCH;
             case 429 -> RemoteException.Kind.BUSY;
             default -> RemoteException.Kind.TRANSPORT;
         };

@@ -22,6 +22,7 @@ import org.slf4j.LoggerFactory;
 
 import io.kvbm.error.RemoteException;
 import io.kvbm.remote.ControlCodec;
+import io.kvbm.remote.PeerAnswer;
 import io.kvbm.remote.PeerLink;
 import io.kvbm.remote.PeerRequest;
 import io.kvbm.time.MonotonicClock;
@@ -29,7 +30,8 @@ import io.kvbm.time.MonotonicClock;
 /**
  * What other instances ask this one: {@code GET /state} and {@code GET /blockset}, each with the asker's number, and
  * {@code POST /ask} with any question as {@link ControlCodec} writes it. Nothing of a question is looked at before it is
- * known to be small enough and from a member of the cluster. It is a filter, and comes before those of the application,
+ * known to be small enough and from a member of the cluster, and only who this is, is answered to whoever does not know
+ * yet. It is a filter, and comes before those of the application,
  * so that the application's security, which knows nothing of workers, is neither in the way nor changed.
  */
 final class WorkerFilter extends HttpFilter {
@@ -54,7 +56,7 @@ final class WorkerFilter extends HttpFilter {
     private static final String CERTIFICATE = "jakarta.servlet.request.X509Certificate";
 
     private final String path;
-    private final transient @Nullable PeerLink desk;
+    private final transient @Nullable Desk desk;
     private final transient Gatekeeper gatekeeper;
     private final transient @Nullable MessageSigner signer;
     private final transient MonotonicClock clock;
@@ -62,12 +64,31 @@ final class WorkerFilter extends HttpFilter {
     private final transient LongAdder rejected = new LongAdder();
 
     /**
+     * What answers questions.
+     *
+     * @param owner whom they have to be for
+     * @param link passes them on
+     */
+    record Desk(Addressee owner, PeerLink link) {
+
+        /** Whoever asks who this is cannot name it yet; everything else was meant for somebody. */
+        private PeerAnswer ask(PeerRequest question, @Nullable String addressee) {
+            if (addressee == null ? !(question instanceof PeerRequest.State) : !addressee.equals(owner.toString())) {
+                throw new Rejection(421, addressee == null
+                        ? "The question does not say whom it is for; ask for the state first"
+                        : "The question is for another worker, or for one that was started anew since");
+            }
+            return link.ask(question);
+        }
+    }
+
+    /**
      * A filter for the requests below a path, of which the web server gives it no others.
      *
      * @param path below the application's context path
      * @param desk what answers; null where nothing is shared
      */
-    WorkerFilter(String path, @Nullable PeerLink desk, Gatekeeper gatekeeper, @Nullable MessageSigner signer,
+    WorkerFilter(String path, @Nullable Desk desk, Gatekeeper gatekeeper, @Nullable MessageSigner signer,
             MonotonicClock clock) {
         this.path = path;
         this.desk = desk;
@@ -111,7 +132,8 @@ final class WorkerFilter extends HttpFilter {
         if (desk == null) {
             throw new Rejection(404, "This instance shares no blocks");
         }
-        send(response, 200, MESSAGE, ControlCodec.encode(desk.ask(question)), visitor.nonce());
+        send(response, 200, MESSAGE, ControlCodec.encode(desk.ask(question, visitor.addressee())),
+                visitor.nonce());
     }
 
     private byte[] body(HttpServletRequest request) {
@@ -147,8 +169,8 @@ final class WorkerFilter extends HttpFilter {
         HttpServletRequest connection = connection(request);
         return new Gatekeeper.Visitor(connection.getRemoteAddr(), connection.getLocalAddr(),
                 OF_OTHERS.stream().anyMatch(header -> connection.getHeader(header) != null),
-                request.getAttribute(CERTIFICATE) != null, request.getHeader(MessageSigner.TIME),
-                request.getHeader(MessageSigner.NONCE),
+                request.getAttribute(CERTIFICATE) != null, request.getHeader(Addressee.HEADER),
+                request.getHeader(MessageSigner.TIME), request.getHeader(MessageSigner.NONCE),
                 request.getHeader(MessageSigner.SIGNATURE));
     }
 

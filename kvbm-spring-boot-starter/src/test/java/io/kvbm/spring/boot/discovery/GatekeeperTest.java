@@ -39,7 +39,7 @@ class GatekeeperTest {
     }
 
     private static Visitor unsigned(String from, String to) {
-        return new Visitor(from, to, false, false, null, null, null);
+        return new Visitor(from, to, false, false, null, null, null, null);
     }
 
     private static void turnedAway(Gatekeeper gatekeeper, Visitor visitor) {
@@ -75,7 +75,8 @@ class GatekeeperTest {
     @Test
     void aKeyIsAskedForOnThisMachineTooAndOfWhoShowsACertificate() {
         assertThatExceptionOfType(Rejection.class)
-                .isThrownBy(() -> gatekeeper.look(new Visitor(Member.HERE, Member.HERE, false, true, null, null, null)))
+                .isThrownBy(() -> gatekeeper
+                        .look(new Visitor(Member.HERE, Member.HERE, false, true, null, null, null, null)))
                 .extracting(Rejection::status)
                 .isEqualTo(401);
     }
@@ -90,6 +91,16 @@ class GatekeeperTest {
         rejected(401, "signature is wrong", member.headers("POST", PATH, Member.NOTHING));
         rejected(401, "signature is wrong", member.headers("GET", "/kvbm/state?asker=2", Member.NOTHING));
         rejected(401, "signature is wrong", member.headers("GET", PATH, new byte[1]));
+        for (Addressee other : new Addressee[]{new Addressee(5, 7), new Addressee(6, 6), new Addressee(56, 0)}) {
+            Map<String, String> headers = member.to(new Addressee(5, 6)).headers("GET", PATH, Member.NOTHING);
+            headers.put(Addressee.HEADER, other.toString());
+            rejected(401, "signature is wrong", headers);
+            headers.remove(Addressee.HEADER);
+            rejected(401, "signature is wrong", headers);
+            Map<String, String> unaddressed = question();
+            unaddressed.put(Addressee.HEADER, other.toString());
+            rejected(401, "signature is wrong", unaddressed);
+        }
         for (String header : new String[]{MessageSigner.TIME, MessageSigner.NONCE}) {
             Map<String, String> headers = question();
             time.pass(MILLI);
@@ -126,7 +137,7 @@ class GatekeeperTest {
         headers.put(MessageSigner.TIME, longest);
         headers.put(MessageSigner.NONCE, Member.NONCE);
         headers.put(MessageSigner.SIGNATURE,
-                new MessageSigner(Member.KEY).question("GET", PATH, longest, Member.NONCE, Member.NOTHING));
+                new MessageSigner(Member.KEY).question("GET", PATH, null, longest, Member.NONCE, Member.NOTHING));
         rejected(401, "clocks", headers);
     }
 
@@ -225,18 +236,18 @@ class GatekeeperTest {
     @Test
     void whoOnlySaysThatItIsHereIsTurnedAway() {
         turnedAway(keyless, unsigned("127.0.0.1", "192.0.2.8"));
-        turnedAway(keyless, new Visitor("127.0.0.1", "127.0.0.1", true, false, null, null, null));
+        turnedAway(keyless, new Visitor("127.0.0.1", "127.0.0.1", true, false, null, null, null, null));
     }
 
     @Test
     void withoutAKeyACertificateIsEnough() {
-        letIn(keyless, new Visitor(Member.ELSEWHERE, "192.0.2.8", true, true, null, null, null));
+        letIn(keyless, new Visitor(Member.ELSEWHERE, "192.0.2.8", true, true, null, null, null, null));
     }
 
     @Test
     void whereItIsToldSoEverybodyIsLetIn() {
         letIn(new Gatekeeper(null, true, time),
-                new Visitor(Member.ELSEWHERE, "192.0.2.8", true, false, null, null, null));
+                new Visitor(Member.ELSEWHERE, "192.0.2.8", true, false, null, null, null, null));
     }
 
     @Test

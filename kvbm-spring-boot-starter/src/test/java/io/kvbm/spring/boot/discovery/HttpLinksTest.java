@@ -10,8 +10,10 @@ import java.net.http.HttpClient;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -33,6 +35,7 @@ import io.kvbm.remote.ControlCodec;
 import io.kvbm.remote.PeerAnswer;
 import io.kvbm.remote.PeerLink;
 import io.kvbm.remote.PeerRequest;
+import io.kvbm.token.ContentFingerprint;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -76,7 +79,8 @@ class HttpLinksTest {
         void answer(Request request, OutputStream out) throws IOException;
     }
 
-    private record Request(String line, Map<String, String> headers) {
+    @SuppressWarnings("ArrayRecordComponent") // made once and read once
+    private record Request(String line, Map<String, String> headers, byte[] body) {
 
         String nonce() {
             return headers.getOrDefault(MessageSigner.NONCE, "");
@@ -118,8 +122,8 @@ class HttpLinksTest {
             String[] parts = header.split(": ", 2);
             headers.put(parts[0], parts[1]);
         }
-        in.readNBytes(Integer.parseInt(headers.getOrDefault("Content-Length", "0")));
-        return new Request(line, headers);
+        return new Request(line, headers,
+                in.readNBytes(Integer.parseInt(headers.getOrDefault("Content-Length", "0"))));
     }
 
     private static String line(InputStream in) throws IOException {
@@ -201,6 +205,41 @@ class HttpLinksTest {
         assertThat(link).hasToString(address);
     }
 
+    /** What was asked at an address, one line for each question: whom it was for, and whether that was signed. */
+    private String serveLives(List<Addressee> lives, List<String> questions) {
+        return serve((request, out) -> {
+            String to = request.headers().get(Addressee.HEADER);
+            String[] line = request.line().split(" ", -1);
+            boolean same = signer.question(line[0], line[1], to, request.headers().get(MessageSigner.TIME),
+                    request.nonce(), request.body()).equals(request.headers().get(MessageSigner.SIGNATURE));
+            questions.add(line[1] + " " + to + " " + same);
+            Addressee life = lives.getFirst();
+            signed(request, out, line[1].contains("state") ? ControlCodec.encode(new PeerAnswer.State(
+                    life.workerId(), life.epoch(), ContentFingerprint.ofBytes(new byte[ContentFingerprint.BYTES]),
+                    "0".repeat(64), false)) : DONE);
+        });
+    }
+
+    @Test
+    void everyQuestionIsForWhoLastSaidThatItIsThere() {
+        List<String> questions = new CopyOnWriteArrayList<>();
+        List<Addressee> lives = new CopyOnWriteArrayList<>(List.of(new Addressee(-1, 8), new Addressee(-1, 9)));
+        String address = serveLives(lives, questions);
+        PeerLink link = links.to(address);
+        link.ask(new PeerRequest.Notify(3, "news"));
+        link.ask(STATE);
+        link.ask(new PeerRequest.Export(1));
+        link.ask(new PeerRequest.Notify(3, "news"));
+        lives.removeFirst();
+        link.ask(STATE);
+        link.ask(new PeerRequest.Notify(3, "news"));
+        links.to(address).ask(new PeerRequest.Export(1));
+        assertThat(questions).containsExactly("/kvbm/ask null true", "/kvbm/state?asker=1 null true",
+                "/kvbm/blockset?asker=1 18446744073709551615/8 true", "/kvbm/ask 18446744073709551615/8 true",
+                "/kvbm/state?asker=1 null true", "/kvbm/ask 18446744073709551615/9 true",
+                "/kvbm/blockset?asker=1 null true");
+    }
+
     @Test
     void withoutAKeyNothingIsSignedAndAnyAnswerIsRead() {
         String address = serve((request, out) -> ok(out, request.nonce().isEmpty() ? DONE : Member.NOTHING, null));
@@ -250,7 +289,8 @@ class HttpLinksTest {
 
     @ParameterizedTest
     @CsvSource({"400, TRANSPORT", "401, TRANSPORT", "403, TRANSPORT", "404, TRANSPORT", "405, TRANSPORT",
-        "408, TRANSPORT", "413, LIMIT", "429, BUSY", "500, TRANSPORT", "503, TRANSPORT", "201, TRANSPORT",
+        "408, TRANSPORT", "413, LIMIT", "421, STALE_EPOCH", "429, BUSY", "500, TRANSPORT", "503, TRANSPORT",
+        "201, TRANSPORT",
         "206, TRANSPORT", "299, TRANSPORT", "999, TRANSPORT"})
     void whatIsNot200IsRefusedWithItsReasonInPlainLetters(int status, Kind kind) {
         byte[] reason = Member.bytes("because\u00e4\r\n\u001b[31m" + "x".repeat(10_000));

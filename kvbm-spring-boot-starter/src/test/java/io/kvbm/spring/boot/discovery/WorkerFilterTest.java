@@ -39,11 +39,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 class WorkerFilterTest {
 
     private static final int CAP = ControlCodec.MAX_REQUEST_BYTES;
+    private static final Addressee OWNER = new Addressee(5, 6);
     private static final PeerAnswer ANSWER = new PeerAnswer.Refused(Kind.BUSY, "as it is");
 
     private final ManualTime time = new ManualTime();
     private final MessageSigner signer = new MessageSigner(Member.KEY);
-    private final Member member = new Member(Member.KEY, time);
+    private final Member anybodys = new Member(Member.KEY, time);
+    private final Member member = anybodys.to(OWNER);
     private final List<PeerRequest> asked = new ArrayList<>();
     private final WorkerFilter filter = filter(request -> {
         asked.add(request);
@@ -51,7 +53,8 @@ class WorkerFilterTest {
     }, signer);
 
     private WorkerFilter filter(@Nullable PeerLink desk, @Nullable MessageSigner key) {
-        return new WorkerFilter("/kvbm", desk, new Gatekeeper(key, false, time), key, time);
+        return new WorkerFilter("/kvbm", desk == null ? null : new WorkerFilter.Desk(OWNER, desk),
+                new Gatekeeper(key, false, time), key, time);
     }
 
     private static MockHttpServletResponse send(WorkerFilter filter, MockHttpServletRequest request) {
@@ -102,6 +105,16 @@ class WorkerFilterTest {
         assertThat(send("GET", "/kvbm/blockset?asker=2", Member.NOTHING).getStatus()).isEqualTo(200);
         assertThat(send("POST", "/kvbm/ask", ControlCodec.encode(told)).getStatus()).isEqualTo(200);
         assertThat(asked).containsExactly(new PeerRequest.Export(2), told);
+    }
+
+    @Test
+    void whoDoesNotKnowWhoThisIsMayAskThat() {
+        PeerRequest state = new PeerRequest.State(1);
+        assertThat(send(filter, anybodys.request("GET", "/kvbm/state?asker=1", Member.NOTHING)).getStatus())
+                .isEqualTo(200);
+        assertThat(send(filter, anybodys.request("POST", "/kvbm/ask", ControlCodec.encode(state))).getStatus())
+                .isEqualTo(200);
+        assertThat(asked).containsExactly(state, state);
     }
 
     @Test
@@ -176,6 +189,68 @@ class WorkerFilterTest {
         MockHttpServletRequest request = member.request("GET", "/kvbm/state?asker=1&x=2", Member.NOTHING);
         request.setQueryString("x=2&asker=1");
         refused(send(filter, request), 401, "signature is wrong");
+    }
+
+    // ---------------------------------------------------------------------------------------------- for somebody else
+
+    private static List<PeerRequest> everything() {
+        return List.of(new PeerRequest.State(1), new PeerRequest.Export(1), new PeerRequest.Events(1, 6, 0),
+                new PeerRequest.Lease(1, 6, 0, new int[]{0}, new long[]{1}, Duration.ofSeconds(1)),
+                new PeerRequest.EndLease(1, 6, 1),
+                new PeerRequest.Pull(1, 2, 6, 0, new int[]{0}, new long[]{1}, 0, 0, new int[]{0}, ""),
+                new PeerRequest.Notify(1, "news"));
+    }
+
+    private void refusedForSomebodyElse(MockHttpServletRequest request, String why) {
+        long before = filter.rejected();
+        refused(send(filter, request), 421, why);
+        assertThat(filter.rejected()).isEqualTo(before + 1);
+        assertThat(asked).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"5, 7", "6, 6", "56, 0", "0, 0", "-5, 6"})
+    void whatIsSignedForAnotherWorkerOrAnotherLifeOfThisOneIsRefused(long worker, long epoch) {
+        Member elsewhere = anybodys.to(new Addressee(worker, epoch));
+        for (PeerRequest question : everything()) {
+            refusedForSomebodyElse(elsewhere.request("POST", "/kvbm/ask", ControlCodec.encode(question)),
+                    "for another worker");
+        }
+        refusedForSomebodyElse(elsewhere.request("GET", "/kvbm/state?asker=1", Member.NOTHING), "for another worker");
+        refusedForSomebodyElse(elsewhere.request("GET", "/kvbm/blockset?asker=1", Member.NOTHING),
+                "for another worker");
+    }
+
+    @Test
+    void whatIsForNobodyInParticularIsRefusedButForWhoThisIs() {
+        for (PeerRequest question : everything().subList(1, 7)) {
+            refusedForSomebodyElse(anybodys.request("POST", "/kvbm/ask", ControlCodec.encode(question)),
+                    "does not say whom it is for");
+        }
+        refusedForSomebodyElse(anybodys.request("GET", "/kvbm/blockset?asker=1", Member.NOTHING),
+                "does not say whom it is for");
+    }
+
+    @Test
+    void aNewAddresseeNeedsANewSignature() {
+        MockHttpServletRequest request = anybodys.to(new Addressee(5, 7))
+                .request("POST", "/kvbm/ask",
+                        ControlCodec.encode(new PeerRequest.Notify(1, "news")));
+        request.removeHeader(Addressee.HEADER);
+        request.addHeader(Addressee.HEADER, OWNER.toString());
+        refused(send(filter, request), 401, "signature is wrong");
+        assertThat(asked).isEmpty();
+    }
+
+    @Test
+    void withoutAKeyTooAQuestionIsForThisWorkerOnly() {
+        for (String addressee : List.of("5/6", "5/7", "", "5", "5/6 ", "05/6")) {
+            MockHttpServletRequest request = local("/kvbm/blockset?asker=1");
+            request.addHeader(Addressee.HEADER, addressee);
+            assertThat(send(filter(_ -> ANSWER, null), request).getStatus()).as(addressee)
+                    .isEqualTo(addressee.equals("5/6") ? 200 : 421);
+        }
+        assertThat(send(filter(_ -> ANSWER, null), local("/kvbm/blockset?asker=1")).getStatus()).isEqualTo(421);
     }
 
     // ---------------------------------------------------------------------------------------------- what is read
@@ -348,7 +423,11 @@ class WorkerFilterTest {
     // ---------------------------------------------------------------------------------------------- on this machine
 
     private static MockHttpServletRequest local() {
-        MockHttpServletRequest request = Member.unsigned("GET", "/kvbm/state?asker=1", Member.NOTHING);
+        return local("/kvbm/state?asker=1");
+    }
+
+    private static MockHttpServletRequest local(String path) {
+        MockHttpServletRequest request = Member.unsigned("GET", path, Member.NOTHING);
         request.setRemoteAddr("127.0.0.1");
         request.setLocalAddr("127.0.0.1");
         return request;
