@@ -4,6 +4,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
@@ -53,7 +54,7 @@ final class WorkerFilter extends HttpFilter {
     /** What no instance sends: proxies add the first three, and browsers the last, for whatever page they show. */
     private static final List<String> OF_OTHERS = List.of("Forwarded", "X-Forwarded-For", "Via", "Origin");
 
-    private static final String CERTIFICATE = "jakarta.servlet.request.X509Certificate";
+    private static final String CERTIFICATES = "jakarta.servlet.request.X509Certificate";
 
     private final String path;
     private final transient @Nullable Desk desk;
@@ -169,9 +170,13 @@ final class WorkerFilter extends HttpFilter {
         HttpServletRequest connection = connection(request);
         return new Gatekeeper.Visitor(connection.getRemoteAddr(), connection.getLocalAddr(),
                 OF_OTHERS.stream().anyMatch(header -> connection.getHeader(header) != null),
-                request.getAttribute(CERTIFICATE) != null, request.getHeader(Addressee.HEADER),
+                certificates(connection), request.getHeader(Addressee.HEADER),
                 request.getHeader(MessageSigner.TIME), request.getHeader(MessageSigner.NONCE),
                 request.getHeader(MessageSigner.SIGNATURE));
+    }
+
+    private static List<X509Certificate> certificates(HttpServletRequest connection) {
+        return connection.getAttribute(CERTIFICATES) instanceof X509Certificate[] chain ? List.of(chain) : List.of();
     }
 
     /** The request as it arrived, before filters made of it what its headers say. */

@@ -1,6 +1,8 @@
 package io.kvbm.spring.boot.discovery;
 
+import java.security.cert.X509Certificate;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 
 import org.junit.jupiter.api.Test;
@@ -20,8 +22,11 @@ class GatekeeperTest {
 
     private final ManualTime time = new ManualTime();
     private final Member member = new Member(Member.KEY, time);
-    private final Gatekeeper gatekeeper = new Gatekeeper(new MessageSigner(Member.KEY), false, time);
-    private final Gatekeeper keyless = new Gatekeeper(null, false, time);
+    private final Gatekeeper gatekeeper = new Gatekeeper(new MessageSigner(Member.KEY), null, false, time);
+    private final Authority authority = Authority.of(
+            Certificates.made().bundle(Certificates.ONE, Certificates.AUTHORITY), "cluster");
+    private final Gatekeeper certifying = new Gatekeeper(null, authority, false, time);
+    private final Gatekeeper keyless = new Gatekeeper(null, null, false, time);
 
     private Map<String, String> question() {
         return member.headers("GET", PATH, Member.NOTHING);
@@ -39,7 +44,7 @@ class GatekeeperTest {
     }
 
     private static Visitor unsigned(String from, String to) {
-        return new Visitor(from, to, false, false, null, null, null, null);
+        return new Visitor(from, to, false, List.of(), null, null, null, null);
     }
 
     private static void turnedAway(Gatekeeper gatekeeper, Visitor visitor) {
@@ -76,7 +81,8 @@ class GatekeeperTest {
     void aKeyIsAskedForOnThisMachineTooAndOfWhoShowsACertificate() {
         assertThatExceptionOfType(Rejection.class)
                 .isThrownBy(() -> gatekeeper
-                        .look(new Visitor(Member.HERE, Member.HERE, false, true, null, null, null, null)))
+                        .look(new Visitor(Member.HERE, Member.HERE, false,
+                                Certificates.made().chain(Certificates.ONE), null, null, null, null)))
                 .extracting(Rejection::status)
                 .isEqualTo(401);
     }
@@ -216,6 +222,42 @@ class GatekeeperTest {
         assertThatCode(() -> admit(question())).doesNotThrowAnyException();
     }
 
+    // ---------------------------------------------------------------------------------------------- by certificate
+
+    private static Visitor certified(String name, boolean handedOn) {
+        return new Visitor(Member.ELSEWHERE, "192.0.2.8", handedOn, Certificates.made().chain(name), null, null, null,
+                null);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {Certificates.ONE, Certificates.OTHER})
+    void whoeverTheAuthorityVouchesForIsLetIn(String name) {
+        letIn(certifying, certified(name, false));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {Certificates.FOREIGNER, Certificates.FOREIGN_AUTHORITY})
+    void whomAnotherAuthorityVouchesForIsTurnedAway(String name) {
+        turnedAway(certifying, certified(name, false));
+    }
+
+    @Test
+    void aChainOfSomebodyElseBehindOnesOwnCertificateDoesNotHelp() {
+        List<X509Certificate> chain = List.of(Certificates.made().chain(Certificates.FOREIGNER).getFirst(),
+                Certificates.made().chain(Certificates.ONE).getLast());
+        turnedAway(certifying, new Visitor(Member.ELSEWHERE, "192.0.2.8", false, chain, null, null, null, null));
+    }
+
+    @Test
+    void aProxysCertificateIsNotThatOfWhoAsksThroughIt() {
+        turnedAway(certifying, certified(Certificates.ONE, true));
+    }
+
+    @Test
+    void whoHasNoCertificateIsTurnedAwayOnThisMachineToo() {
+        turnedAway(certifying, unsigned(Member.HERE, Member.HERE));
+    }
+
     // ---------------------------------------------------------------------------------------------- without a key
 
     @ParameterizedTest
@@ -236,23 +278,28 @@ class GatekeeperTest {
     @Test
     void whoOnlySaysThatItIsHereIsTurnedAway() {
         turnedAway(keyless, unsigned("127.0.0.1", "192.0.2.8"));
-        turnedAway(keyless, new Visitor("127.0.0.1", "127.0.0.1", true, false, null, null, null, null));
+        turnedAway(keyless, new Visitor("127.0.0.1", "127.0.0.1", true, List.of(), null, null, null, null));
     }
 
     @Test
-    void withoutAKeyACertificateIsEnough() {
-        letIn(keyless, new Visitor(Member.ELSEWHERE, "192.0.2.8", true, true, null, null, null, null));
+    void withoutAuthorityACertificateProvesNothing() {
+        turnedAway(keyless, certified(Certificates.ONE, false));
+    }
+
+    @Test
+    void whereEverybodyIsLetInTheOnesWithoutCertificateAreToo() {
+        letIn(new Gatekeeper(null, authority, true, time), unsigned(Member.ELSEWHERE, "192.0.2.8"));
     }
 
     @Test
     void whereItIsToldSoEverybodyIsLetIn() {
-        letIn(new Gatekeeper(null, true, time),
-                new Visitor(Member.ELSEWHERE, "192.0.2.8", true, false, null, null, null, null));
+        letIn(new Gatekeeper(null, null, true, time),
+                new Visitor(Member.ELSEWHERE, "192.0.2.8", true, List.of(), null, null, null, null));
     }
 
     @Test
     void aKeyCountsWhereEverybodyWouldBeLetIn() {
-        Gatekeeper both = new Gatekeeper(new MessageSigner(Member.KEY), true, time);
+        Gatekeeper both = new Gatekeeper(new MessageSigner(Member.KEY), null, true, time);
         assertThatExceptionOfType(Rejection.class).isThrownBy(() -> both.look(unsigned(Member.HERE, Member.HERE)))
                 .extracting(Rejection::status)
                 .isEqualTo(401);

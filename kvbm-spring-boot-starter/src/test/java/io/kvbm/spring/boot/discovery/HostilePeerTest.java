@@ -88,7 +88,7 @@ class HostilePeerTest {
     private final WorkerFilter filter = new WorkerFilter("/kvbm", new WorkerFilter.Desk(owner, request -> {
         asked.add(request);
         return peering(there).desk().ask(request);
-    }), new Gatekeeper(signer, false, time), signer, time);
+    }), new Gatekeeper(signer, null, false, time), signer, time);
 
     HostilePeerTest() {
         System.out.println("HostilePeerTest: KVBM_SEED=" + seed);
@@ -410,7 +410,8 @@ class HostilePeerTest {
     void whatIsTamperedWithIsRefusedAndMapsNothing(CapturedOutput output) {
         Blockset blockset = peering(there).blockset();
         Between between = new Between();
-        try (HttpLinks links = new HttpLinks(signer, time, MemoryHttp.builder(between::carry), Duration.ofSeconds(10),
+        try (HttpLinks links = new HttpLinks(signer, time, MemoryHttp.builder(between::carry), null,
+                Duration.ofSeconds(10),
                 Duration.ofSeconds(10))) {
             PeerLink link = watched(links.to(ADDRESS));
             for (int i = 0; i < INPUTS; i++) {

@@ -8,6 +8,7 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.http.HttpClient;
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
@@ -17,17 +18,23 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+
+import javax.net.ssl.SSLContext;
 
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
 
 import io.kvbm.error.RemoteException;
 import io.kvbm.error.RemoteException.Kind;
@@ -42,6 +49,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
 /** What an instance makes of whoever sits at an address. */
+@ExtendWith(OutputCaptureExtension.class)
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class HttpLinksTest {
 
@@ -56,9 +64,11 @@ class HttpLinksTest {
     private final AtomicInteger requests = new AtomicInteger();
     private final AtomicInteger connections = new AtomicInteger();
     private final ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-    private final HttpLinks links = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), TIMEOUT,
+    private final HttpLinks links = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), null,
+            TIMEOUT,
             PULL_TIMEOUT);
-    private final HttpLinks keyless = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(), TIMEOUT,
+    private final HttpLinks keyless = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(), null,
+            TIMEOUT,
             PULL_TIMEOUT);
 
     HttpLinksTest() throws IOException {}
@@ -353,6 +363,84 @@ class HttpLinksTest {
         refused(keyless.to(address), STATE, Kind.TRANSPORT, "not reached");
     }
 
+    // ---------------------------------------------------------------------------------------------- said
+
+    private static long said(CapturedOutput output) {
+        return output.getAll().lines().filter(line -> line.contains("No blocks are taken")).count();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {401, 403})
+    void whoIsTurnedAwaySaysSoOnceUntilItIsAnswered(int status, CapturedOutput output) {
+        AtomicBoolean welcome = new AtomicBoolean();
+        byte[] reason = Member.bytes("set kvbm.cluster.key");
+        String address = serve((request, out) -> {
+            if (welcome.get()) {
+                signed(request, out, DONE);
+            } else {
+                write(out, "HTTP/1.1 " + status + " No\r\nContent-Length: " + reason.length + "\r\n\r\n", reason);
+            }
+        });
+        PeerLink link = links.to(address);
+        for (int i = 0; i < 3; i++) {
+            refused(link, STATE, Kind.TRANSPORT, "answered " + status);
+        }
+        assertThat(output.getAll().lines().filter(line -> line.contains("WARN"))).singleElement()
+                .asString()
+                .contains(address, "answered " + status + ": set kvbm.cluster.key");
+        welcome.set(true);
+        link.ask(STATE);
+        welcome.set(false);
+        refused(link, STATE, Kind.TRANSPORT, "answered " + status);
+        assertThat(said(output)).isEqualTo(2);
+    }
+
+    @Test
+    void whoIsNotBelievedIsNamedAndWhoIsAwayIsNot(CapturedOutput output) throws IOException {
+        PeerLink link = links.to(serve((_, out) -> ok(out, DONE, null)));
+        refused(link, STATE, Kind.TRANSPORT, "not signed");
+        refused(link, STATE, Kind.TRANSPORT, "not signed");
+        assertThat(said(output)).isEqualTo(1);
+        refused(links.to("http://127.0.0.1:" + Instance.freePorts(1).getFirst() + "/kvbm"), STATE, Kind.TRANSPORT,
+                "not reached");
+        assertThat(said(output)).isEqualTo(1);
+    }
+
+    // ---------------------------------------------------------------------------------------------- over TLS
+
+    @ParameterizedTest
+    @CsvSource({"http://a:1/kvbm, https://a:1/kvbm", "HTTP://a/kvbm, https://a/kvbm", "https://a:1/x, https://a:1/x",
+        "nonsense, nonsense"})
+    void withABundleEverybodyIsAskedOverTls(String listed, String asked) throws GeneralSecurityException {
+        HttpLinks secret = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(),
+                SSLContext.getDefault(), TIMEOUT, TIMEOUT);
+        try (secret) {
+            assertThat(secret.to(listed)).hasToString(asked);
+        }
+        assertThat(links.to(listed)).hasToString(listed);
+    }
+
+    @Test
+    void whoBreaksOffInTheMiddleOfTlsIsAwayAndNothingIsSaid(CapturedOutput output) throws GeneralSecurityException {
+        threads.execute(() -> {
+            while (!server.isClosed()) {
+                try (Socket socket = server.accept()) {
+                    var _ = socket.getInputStream().read(new byte[1 << 14]);
+                } catch (IOException e) {
+                    // the client has had enough, or the test is over
+                }
+            }
+        });
+        HttpLinks secret = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(),
+                SSLContext.getDefault(), PULL_TIMEOUT, PULL_TIMEOUT);
+        try (secret) {
+            assertThatExceptionOfType(RemoteException.class).isThrownBy(() -> secret
+                    .to("http://127.0.0.1:" + server.getLocalPort() + "/kvbm")
+                    .ask(STATE)).withMessageContaining("not reached");
+        }
+        assertThat(said(output)).isZero();
+    }
+
     // ---------------------------------------------------------------------------------------------- too much
 
     @ParameterizedTest
@@ -368,7 +456,7 @@ class HttpLinksTest {
                 sent.addAndGet(chunk.length);
             }
         });
-        HttpLinks waiting = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(), BOUND, BOUND);
+        HttpLinks waiting = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(), null, BOUND, BOUND);
         try (waiting) {
             assertThatExceptionOfType(RemoteException.class).isThrownBy(() -> waiting.to(address).ask(STATE))
                     .satisfies(e -> assertThat(e.kind()).isIn(Kind.LIMIT, Kind.TRANSPORT))
@@ -380,7 +468,7 @@ class HttpLinksTest {
     @Test
     void theLongestAnswerIsReadAndNoneThatIsLonger() {
         byte[] longest = ControlCodec.encode(new PeerAnswer.Events(new byte[ControlCodec.MAX_FRAME_BYTES]));
-        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), BOUND, BOUND);
+        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), null, BOUND, BOUND);
         try (waiting) {
             String address = serve((request, out) -> signed(request, out,
                     requests.get() == 1 ? longest : new byte[ControlCodec.MAX_ANSWER_BYTES + 1]));
@@ -479,7 +567,7 @@ class HttpLinksTest {
 
     @Test
     void aNameThatNobodyHasWasNotReached() {
-        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), PULL_TIMEOUT,
+        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), null, PULL_TIMEOUT,
                 PULL_TIMEOUT);
         try (waiting) {
             assertThatExceptionOfType(RemoteException.class)
@@ -510,7 +598,7 @@ class HttpLinksTest {
 
     @Test
     void whoIsInterruptedStopsWaiting() throws Exception {
-        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), PULL_TIMEOUT,
+        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), null, PULL_TIMEOUT,
                 PULL_TIMEOUT);
         try (waiting) {
             String address = serve((_, _) -> hang());

@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 
@@ -96,7 +97,7 @@ final class Member {
 
     /** Somebody on another machine with these headers. */
     static Visitor visitor(Map<String, String> headers) {
-        return new Visitor(ELSEWHERE, "192.0.2.8", false, false, headers.get(Addressee.HEADER),
+        return new Visitor(ELSEWHERE, "192.0.2.8", false, List.of(), headers.get(Addressee.HEADER),
                 headers.get(MessageSigner.TIME), headers.get(MessageSigner.NONCE),
                 headers.get(MessageSigner.SIGNATURE));
     }

@@ -54,7 +54,7 @@ class WorkerFilterTest {
 
     private WorkerFilter filter(@Nullable PeerLink desk, @Nullable MessageSigner key) {
         return new WorkerFilter("/kvbm", desk == null ? null : new WorkerFilter.Desk(OWNER, desk),
-                new Gatekeeper(key, false, time), key, time);
+                new Gatekeeper(key, null, false, time), key, time);
     }
 
     private static MockHttpServletResponse send(WorkerFilter filter, MockHttpServletRequest request) {
@@ -325,7 +325,7 @@ class WorkerFilterTest {
         Body body = Body.endless(() -> {});
         refused(send(filter, with(body, Member.unsigned("POST", "/kvbm/ask", Member.NOTHING))), 401, "not signed");
         refused(send(filter(request -> ANSWER, null), with(body, Member.unsigned("POST", "/kvbm/ask",
-                Member.NOTHING))), 403, "only instances on this machine");
+                Member.NOTHING))), 403, "only questions over this machine");
         assertThat(body.read).isZero();
     }
 
@@ -448,7 +448,7 @@ class WorkerFilterTest {
     void whatAProxyOrABrowserOnThisMachineHandsOnIsTurnedAwayWithoutAKey(String header, String value) {
         MockHttpServletRequest request = local();
         request.addHeader(header, value);
-        refused(send(filter(_ -> ANSWER, null), request), 403, "only instances on this machine");
+        refused(send(filter(_ -> ANSWER, null), request), 403, "only questions over this machine");
     }
 
     @ParameterizedTest
@@ -468,6 +468,6 @@ class WorkerFilterTest {
             keyless.doFilter(wrapped, answer, (_, _) -> {});
         };
         new ForwardedHeaderFilter().doFilter(request, response, then);
-        refused(response, 403, "only instances on this machine");
+        refused(response, 403, "only questions over this machine");
     }
 }
