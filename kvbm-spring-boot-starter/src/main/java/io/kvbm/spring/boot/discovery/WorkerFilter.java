@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 
 import jakarta.servlet.FilterChain;
@@ -20,6 +21,7 @@ import jakarta.servlet.http.HttpServletResponse;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 import io.kvbm.error.RemoteException;
 import io.kvbm.remote.ControlCodec;
@@ -43,6 +45,9 @@ final class WorkerFilter extends HttpFilter {
     /** Time that a question may take to arrive. */
     static final Duration ARRIVAL = Duration.ofSeconds(5);
 
+    /** Time between two warnings that somebody was turned away. */
+    static final Duration SILENCE = Duration.ofMinutes(10);
+
     static final String MESSAGE = "application/octet-stream";
 
     private static final long serialVersionUID = 1L;
@@ -63,6 +68,7 @@ final class WorkerFilter extends HttpFilter {
     private final transient MonotonicClock clock;
     private final transient Semaphore room = new Semaphore(AT_ONCE);
     private final transient LongAdder rejected = new LongAdder();
+    private final transient AtomicLong warned;
 
     /**
      * What answers questions.
@@ -96,6 +102,7 @@ final class WorkerFilter extends HttpFilter {
         this.gatekeeper = gatekeeper;
         this.signer = signer;
         this.clock = clock;
+        this.warned = new AtomicLong(clock.nanoTime() - SILENCE.toNanos());
     }
 
     /** The number of questions that were turned away. */
@@ -117,11 +124,21 @@ final class WorkerFilter extends HttpFilter {
             }
         } catch (Rejection e) {
             rejected.increment();
-            log.debug("A question from {} was turned away: {} {}", request.getRemoteAddr(), e.status(),
-                    e.getMessage());
+            log(connection(request), e);
             send(response, e.status(), "text/plain;charset=UTF-8",
                     Objects.requireNonNull(e.getMessage()).getBytes(StandardCharsets.UTF_8), null);
         }
+    }
+
+    /** Warns of what does not pass by itself, but not of every question: anybody can ask, and as often as they like. */
+    private void log(HttpServletRequest connection, Rejection e) {
+        long last = warned.get();
+        long now = clock.nanoTime();
+        boolean warn = (e.status() == 401 || e.status() == 403) && now - last >= SILENCE.toNanos()
+                && warned.compareAndSet(last, now);
+        log.atLevel(warn ? Level.WARN : Level.DEBUG)
+                .log("A question from {} to {} was turned away: {}", connection.getRemoteAddr(),
+                        connection.getLocalAddr(), e.getMessage());
     }
 
     private void answer(HttpServletRequest request, HttpServletResponse response) throws IOException {

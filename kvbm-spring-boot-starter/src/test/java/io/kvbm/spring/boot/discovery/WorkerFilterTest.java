@@ -19,9 +19,12 @@ import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServletRequest;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.mock.web.DelegatingServletInputStream;
 import org.springframework.mock.web.MockHttpServletRequest;
 import org.springframework.mock.web.MockHttpServletResponse;
@@ -35,6 +38,7 @@ import io.kvbm.remote.PeerRequest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+@ExtendWith(OutputCaptureExtension.class)
 @SuppressWarnings("InputStreamSlowMultibyteRead") // a body that comes byte by byte is what is meant
 class WorkerFilterTest {
 
@@ -440,6 +444,40 @@ class WorkerFilterTest {
         MockHttpServletResponse response = send(filter(_ -> ANSWER, null), request);
         assertThat(response.getStatus()).isEqualTo(200);
         assertThat(response.getHeader(MessageSigner.SIGNATURE)).isNull();
+    }
+
+    private static List<String> warnings(CapturedOutput output) {
+        return output.getAll().lines().filter(line -> line.contains("WARN")).toList();
+    }
+
+    @Test
+    void whoIsTurnedAwayForWantOfAKeyIsToldOfInOneLineAndNotAgainForAWhile(CapturedOutput output) {
+        WorkerFilter keyless = filter(_ -> ANSWER, null);
+        MockHttpServletRequest request = Member.unsigned("GET", "/kvbm/state?asker=1", Member.NOTHING);
+        for (int i = 0; i < 3; i++) {
+            refused(send(keyless, request), 403, "kvbm.cluster.key");
+        }
+        assertThat(warnings(output)).singleElement()
+                .asString()
+                .contains("from 192.0.2.7 to 192.0.2.8", "loopback", "kvbm.cluster.key");
+        time.pass(WorkerFilter.SILENCE.minusMillis(1));
+        send(keyless, request);
+        assertThat(warnings(output)).hasSize(1);
+        time.pass(Duration.ofMillis(1));
+        send(keyless, request);
+        send(keyless, request);
+        assertThat(warnings(output)).hasSize(2);
+    }
+
+    @Test
+    void whatOneInstanceAsksWronglyIsNoWarning(CapturedOutput output) {
+        send("GET", "/kvbm/nothing", Member.NOTHING);
+        send("POST", "/kvbm/ask", Member.NOTHING);
+        send(filter, anybodys.request("GET", "/kvbm/blockset?asker=1", Member.NOTHING));
+        assertThat(filter.rejected()).isEqualTo(3);
+        assertThat(warnings(output)).isEmpty();
+        send(filter, Member.unsigned("GET", "/kvbm/state?asker=1", Member.NOTHING));
+        assertThat(warnings(output)).singleElement().asString().contains("not signed; set kvbm.cluster.key");
     }
 
     @ParameterizedTest
