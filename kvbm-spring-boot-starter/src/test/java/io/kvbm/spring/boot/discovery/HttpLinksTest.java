@@ -220,8 +220,10 @@ class HttpLinksTest {
         return serve((request, out) -> {
             String to = request.headers().get(Addressee.HEADER);
             String[] line = request.line().split(" ", -1);
-            boolean same = signer.question(line[0], line[1], to, request.headers().get(MessageSigner.TIME),
-                    request.nonce(), request.body()).equals(request.headers().get(MessageSigner.SIGNATURE));
+            boolean same = signer
+                    .question(line[0], line[1], to, String.valueOf(request.headers().get(MessageSigner.TIME)),
+                            request.nonce(), request.body())
+                    .equals(request.headers().get(MessageSigner.SIGNATURE));
             questions.add(line[1] + " " + to + " " + same);
             Addressee life = lives.getFirst();
             signed(request, out, line[1].contains("state") ? ControlCodec.encode(new PeerAnswer.State(
