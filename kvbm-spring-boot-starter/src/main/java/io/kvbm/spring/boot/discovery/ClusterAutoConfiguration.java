@@ -6,6 +6,8 @@ import java.time.InstantSource;
 import java.util.HashMap;
 import java.util.Map;
 
+import javax.net.ssl.SSLContext;
+
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,6 +19,7 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
+import org.springframework.boot.ssl.SslBundle;
 import org.springframework.boot.ssl.SslBundles;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.cloud.client.discovery.DiscoveryClient;
@@ -80,14 +83,21 @@ public final class ClusterAutoConfiguration {
     Membership kvbmMembership(KvbmProperties properties, ObjectProvider<SslBundles> bundles) {
         KvbmProperties.Cluster cluster = properties.cluster();
         MessageSigner signer = cluster.key() == null ? null : new MessageSigner(secret(cluster.key()));
+        SslBundle bundle = cluster.sslBundle() == null ? null : bundles.getObject().getBundle(cluster.sslBundle());
+        Authority authority = null;
         if (signer == null && cluster.insecure()) {
             log.warn("Everybody who reaches this instance's web server may ask for its blocks, as kvbm.cluster.insecure"
                     + " is set; set kvbm.cluster.key instead");
+        } else if (signer == null && bundle != null) {
+            authority = Authority.of(bundle, String.valueOf(cluster.sslBundle()));
+            log.info("Without kvbm.cluster.key, blocks are shared with instances whose certificate the trust store of"
+                    + " kvbm.cluster.ssl-bundle leads to");
         } else if (signer == null) {
-            log.info("Without kvbm.cluster.key, blocks are shared on this machine only");
+            log.info("Without kvbm.cluster.key, blocks are shared on this machine only, with instances that are"
+                    + " registered with its loopback address");
         }
-        return new Membership(signer, new Gatekeeper(signer, cluster.insecure(), InstantSource.system()),
-                http(cluster.sslBundle(), bundles));
+        return new Membership(signer, new Gatekeeper(signer, authority, cluster.insecure(), InstantSource.system()),
+                bundle == null ? null : bundle.createSslContext());
     }
 
     /**
@@ -95,17 +105,9 @@ public final class ClusterAutoConfiguration {
      *
      * @param signer signs with the cluster's key; null where there is none
      * @param gatekeeper lets others in
-     * @param http what reaches them
+     * @param tls with what they are asked over TLS; null where it is not
      */
-    record Membership(@Nullable MessageSigner signer, Gatekeeper gatekeeper, HttpClient.Builder http) {}
-
-    private static HttpClient.Builder http(@Nullable String bundle, ObjectProvider<SslBundles> bundles) {
-        HttpClient.Builder http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1);
-        if (bundle != null) {
-            http.sslContext(bundles.getObject().getBundle(bundle).createSslContext());
-        }
-        return http;
-    }
+    record Membership(@Nullable MessageSigner signer, Gatekeeper gatekeeper, @Nullable SSLContext tls) {}
 
     @Bean
     @ConditionalOnBean(Membership.class)
@@ -113,17 +115,23 @@ public final class ClusterAutoConfiguration {
             Membership membership) {
         String path = path(properties.cluster().path());
         FilterRegistrationBean<WorkerFilter> filter = new FilterRegistrationBean<>(new WorkerFilter(path,
-                manager.peering().map(Peering::desk).orElse(null), membership.gatekeeper(), membership.signer(),
+                manager.peering().map(ClusterAutoConfiguration::desk).orElse(null), membership.gatekeeper(),
+                membership.signer(),
                 MonotonicClock.SYSTEM));
         filter.addUrlPatterns(path + "/*");
         filter.setOrder(ORDER);
         return filter;
     }
 
+    private static WorkerFilter.Desk desk(Peering peering) {
+        return new WorkerFilter.Desk(Addressee.of(peering.local()), peering.desk());
+    }
+
     @Bean
     @ConditionalOnBean(Membership.class)
     HttpLinks kvbmLinks(KvbmProperties properties, Membership membership) {
-        return new HttpLinks(membership.signer(), InstantSource.system(), membership.http(),
+        return new HttpLinks(membership.signer(), InstantSource.system(),
+                HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1), membership.tls(),
                 positive("timeout", properties.cluster().timeout()), properties.transfer().timeout());
     }
 
