@@ -99,9 +99,9 @@ public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable St
      *
      * @param enabled Whether to share blocks with other instances, where a discovery client and a web server are there.
      * @param service Name of the service whose instances share blocks. The application's name unless set.
-     * @param key Secret of at least 32 characters, the same on all instances, with which they sign what they ask each other. Without one only instances on the same machine are answered.
+     * @param key Secret of at least 32 characters, the same on all instances, with which they sign what they ask each other. Without one, and without kvbm.cluster.ssl-bundle, only questions over the loopback address are answered.
      * @param insecure Whether to answer everybody without a key.
-     * @param sslBundle SSL bundle with which other instances are asked over TLS.
+     * @param sslBundle SSL bundle with which all other instances are asked, over TLS. Without a key, instances are answered whose certificate its trust store leads to, and no others.
      * @param path Path at which other instances ask this one.
      * @param pollInterval Time between two looks into the catalog.
      * @param askInterval Time between two questions to an instance that answers.

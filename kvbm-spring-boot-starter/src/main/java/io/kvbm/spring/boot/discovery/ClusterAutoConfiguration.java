@@ -6,6 +6,8 @@ import java.time.InstantSource;
 import java.util.HashMap;
 import java.util.Map;
 
+import javax.net.ssl.SSLContext;
+
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,17 +19,21 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
+import org.springframework.boot.ssl.SslBundle;
 import org.springframework.boot.ssl.SslBundles;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.cloud.client.discovery.DiscoveryClient;
 import org.springframework.cloud.client.serviceregistry.Registration;
 import org.springframework.cloud.client.serviceregistry.ServiceRegistry;
+import org.springframework.cloud.consul.ConsulClient;
+import org.springframework.cloud.consul.discovery.ConsulDiscoveryProperties;
 import org.springframework.cloud.consul.model.http.agent.NewService;
 import org.springframework.cloud.consul.serviceregistry.ConsulRegistrationCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.core.Ordered;
 import org.springframework.core.env.Environment;
+import org.springframework.util.StringUtils;
 import org.springframework.web.client.RestClient;
 
 import io.kvbm.KvBlockManager;
@@ -77,14 +83,21 @@ public final class ClusterAutoConfiguration {
     Membership kvbmMembership(KvbmProperties properties, ObjectProvider<SslBundles> bundles) {
         KvbmProperties.Cluster cluster = properties.cluster();
         MessageSigner signer = cluster.key() == null ? null : new MessageSigner(secret(cluster.key()));
+        SslBundle bundle = cluster.sslBundle() == null ? null : bundles.getObject().getBundle(cluster.sslBundle());
+        Authority authority = null;
         if (signer == null && cluster.insecure()) {
             log.warn("Everybody who reaches this instance's web server may ask for its blocks, as kvbm.cluster.insecure"
                     + " is set; set kvbm.cluster.key instead");
+        } else if (signer == null && bundle != null) {
+            authority = Authority.of(bundle, String.valueOf(cluster.sslBundle()));
+            log.info("Without kvbm.cluster.key, blocks are shared with instances whose certificate the trust store of"
+                    + " kvbm.cluster.ssl-bundle leads to");
         } else if (signer == null) {
-            log.info("Without kvbm.cluster.key, blocks are shared on this machine only");
+            log.info("Without kvbm.cluster.key, blocks are shared on this machine only, with instances that are"
+                    + " registered with its loopback address");
         }
-        return new Membership(signer, new Gatekeeper(signer, cluster.insecure(), InstantSource.system()),
-                http(cluster.sslBundle(), bundles));
+        return new Membership(signer, new Gatekeeper(signer, authority, cluster.insecure(), InstantSource.system()),
+                bundle == null ? null : bundle.createSslContext());
     }
 
     /**
@@ -92,17 +105,9 @@ public final class ClusterAutoConfiguration {
      *
      * @param signer signs with the cluster's key; null where there is none
      * @param gatekeeper lets others in
-     * @param http what reaches them
+     * @param tls with what they are asked over TLS; null where it is not
      */
-    record Membership(@Nullable MessageSigner signer, Gatekeeper gatekeeper, HttpClient.Builder http) {}
-
-    private static HttpClient.Builder http(@Nullable String bundle, ObjectProvider<SslBundles> bundles) {
-        HttpClient.Builder http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1);
-        if (bundle != null) {
-            http.sslContext(bundles.getObject().getBundle(bundle).createSslContext());
-        }
-        return http;
-    }
+    record Membership(@Nullable MessageSigner signer, Gatekeeper gatekeeper, @Nullable SSLContext tls) {}
 
     @Bean
     @ConditionalOnBean(Membership.class)
@@ -110,17 +115,23 @@ public final class ClusterAutoConfiguration {
             Membership membership) {
         String path = path(properties.cluster().path());
         FilterRegistrationBean<WorkerFilter> filter = new FilterRegistrationBean<>(new WorkerFilter(path,
-                manager.peering().map(Peering::desk).orElse(null), membership.gatekeeper(), membership.signer(),
+                manager.peering().map(ClusterAutoConfiguration::desk).orElse(null), membership.gatekeeper(),
+                membership.signer(),
                 MonotonicClock.SYSTEM));
         filter.addUrlPatterns(path + "/*");
         filter.setOrder(ORDER);
         return filter;
     }
 
+    private static WorkerFilter.Desk desk(Peering peering) {
+        return new WorkerFilter.Desk(Addressee.of(peering.local()), peering.desk());
+    }
+
     @Bean
     @ConditionalOnBean(Membership.class)
     HttpLinks kvbmLinks(KvbmProperties properties, Membership membership) {
-        return new HttpLinks(membership.signer(), InstantSource.system(), membership.http(),
+        return new HttpLinks(membership.signer(), InstantSource.system(),
+                HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1), membership.tls(),
                 positive("timeout", properties.cluster().timeout()), properties.transfer().timeout());
     }
 
@@ -201,6 +212,17 @@ public final class ClusterAutoConfiguration {
         ConsulRegistrationCustomizer kvbmConsulRegistration(ObjectProvider<Pointer> pointers, Environment environment) {
             return registration -> pointers.ifAvailable(
                     pointer -> point(registration.getService(), pointer, environment));
+        }
+
+        @Bean
+        ConsulWatch kvbmConsulWatch(ObjectProvider<ConsulClient> consul,
+                ObjectProvider<ConsulDiscoveryProperties> properties, ObjectProvider<ClusterMember> member) {
+            return new ConsulWatch(consul.getIfUnique(), properties
+                    .stream()
+                    .map(ConsulDiscoveryProperties::getAclToken)
+                    .filter(StringUtils::hasText)
+                    .findFirst()
+                    .orElse(null), member.getIfAvailable());
         }
 
         private static void point(NewService service, Pointer pointer, Environment environment) {

@@ -31,6 +31,7 @@ import io.kvbm.remote.Reconciler;
  * <pre>
  *   every 250 ms     peering.advance, reconciler.step     one thread; a virtual one for each question
  *   every poll       catalog -> registrar, reconciler     a virtual thread, one at a time
+ *   on a change      the same, where the catalog tells of it
  * </pre>
  */
 final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean {
@@ -54,7 +55,7 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     private final LongAdder failedPolls = new LongAdder();
     private volatile boolean catalogFails;
     private @Nullable ScheduledExecutorService steps;
-    private @Nullable ExecutorService questions;
+    private volatile @Nullable ExecutorService questions;
 
     /**
      * A member.
@@ -137,6 +138,19 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     }
 
     // ---------------------------------------------------------------------------------------------- catalog
+
+    /** The name under which the instances are listed. */
+    String service() {
+        return service;
+    }
+
+    /** Looks into the catalog now, as somebody says that it has changed. */
+    void look() {
+        ExecutorService each = questions;
+        if (each != null && running.get()) {
+            each.execute(this::poll);
+        }
+    }
 
     private void poll() {
         if (!polling.compareAndSet(false, true)) {

@@ -1,17 +1,19 @@
 package io.kvbm.spring.boot.discovery;
 
 import java.net.InetAddress;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.HashMap;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 
 import org.jspecify.annotations.Nullable;
 
 /**
- * Lets in who shares the cluster's key, or, where there is none, who is on the same machine; with TLS, who has shown a
- * certificate that this server trusts. Safe for use by several threads.
+ * Lets in who shares the cluster's key. Where there is none, that is who shows a certificate of the cluster's authority,
+ * or, where there is no authority either, who is on the same machine. Safe for use by several threads.
  */
 final class Gatekeeper {
 
@@ -22,6 +24,7 @@ final class Gatekeeper {
     static final int NONCES = 1 << 17;
 
     private final @Nullable MessageSigner signer;
+    private final @Nullable Authority authority;
     private final boolean open;
     private final InstantSource clock;
     private final Map<String, Long> nonces = new HashMap<>();
@@ -31,10 +34,12 @@ final class Gatekeeper {
      * A gatekeeper.
      *
      * @param signer what knows the key; null where there is none
+     * @param authority what vouches for others without a key; null where nothing does
      * @param open whether everybody is let in without a key
      */
-    Gatekeeper(@Nullable MessageSigner signer, boolean open, InstantSource clock) {
+    Gatekeeper(@Nullable MessageSigner signer, @Nullable Authority authority, boolean open, InstantSource clock) {
         this.signer = signer;
+        this.authority = authority;
         this.open = open;
         this.clock = clock;
     }
@@ -45,13 +50,14 @@ final class Gatekeeper {
      * @param from the address where its connection begins
      * @param to the address where its connection ends, which is one of this machine
      * @param handedOn whether something else than an instance has sent it, such as a proxy or a browser
-     * @param certified whether it has shown a certificate that is trusted
+     * @param certificates what it has shown to the web server, its own first; empty where it has shown none
+     * @param addressee its {@link Addressee#HEADER}
      * @param time its {@link MessageSigner#TIME}
      * @param nonce its {@link MessageSigner#NONCE}
      * @param signature its {@link MessageSigner#SIGNATURE}
      */
-    record Visitor(String from, String to, boolean handedOn, boolean certified, @Nullable String time,
-            @Nullable String nonce, @Nullable String signature) {
+    record Visitor(String from, String to, boolean handedOn, List<X509Certificate> certificates,
+            @Nullable String addressee, @Nullable String time, @Nullable String nonce, @Nullable String signature) {
 
         /** Whether it is on this machine: a question can be handed on with any address, but not to any. */
         private boolean isHere() {
@@ -61,11 +67,23 @@ final class Gatekeeper {
 
     /** Throws a {@link Rejection} for whom no question would let in, so that none of theirs need be read. */
     void look(Visitor visitor) {
-        if (signer == null && !open && !visitor.certified() && !visitor.isHere()) {
-            throw new Rejection(403, "Without a key only instances on this machine are answered; set"
-                    + " kvbm.cluster.key on all instances");
-        } else if (signer != null) {
+        if (signer != null) {
             var _ = signed(visitor);
+        } else if (!open) {
+            requireKnown(visitor, authority);
+        }
+    }
+
+    private static void requireKnown(Visitor visitor, @Nullable Authority authority) {
+        if (authority == null && !visitor.isHere()) {
+            throw new Rejection(403, "Without a key only questions over this machine's loopback address are answered;"
+                    + " set the same kvbm.cluster.key on all instances");
+        }
+        // what a proxy shows is its own certificate, and whom it asks for is not known
+        if (authority != null && (visitor.handedOn() || !authority.vouchesFor(visitor.certificates()))) {
+            throw new Rejection(403, "Without a key only instances are answered that show a certificate which the trust"
+                    + " store of kvbm.cluster.ssl-bundle leads to; set server.ssl.client-auth and that bundle, or"
+                    + " the same kvbm.cluster.key, on all instances");
         }
     }
 
@@ -76,8 +94,8 @@ final class Gatekeeper {
             return;
         }
         Signed signed = signed(visitor);
-        if (!MessageSigner.isSame(signer.question(method, pathAndQuery, signed.time(), signed.nonce(), body),
-                signed.signature())) {
+        if (!MessageSigner.isSame(signer.question(method, pathAndQuery, visitor.addressee(), signed.time(),
+                signed.nonce(), body), signed.signature())) {
             throw new Rejection(401, "The signature is wrong; set the same kvbm.cluster.key on all instances");
         }
         long now = clock.millis();

@@ -3,9 +3,15 @@ package io.kvbm.spring.boot.discovery;
 import java.net.http.HttpClient;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.Optional;
 import java.util.concurrent.Executors;
 
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
+
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.springframework.http.client.JdkClientHttpRequestFactory;
 import org.springframework.web.client.RestClient;
 import org.springframework.web.client.RestClientException;
@@ -23,7 +29,11 @@ import io.kvbm.time.MonotonicClock;
 /** The ways to other instances: HTTP, with addresses that are the URLs of their {@link WorkerFilter}s. */
 final class HttpLinks implements PeerLinks, AutoCloseable {
 
+    private static final Logger log = LoggerFactory.getLogger(HttpLinks.class);
+    private static final String PLAIN = "http:";
+
     private final HttpClient http;
+    private final boolean secret;
     private final Pace quick;
     private final Pace patient;
 
@@ -41,11 +51,16 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
     /**
      * Ways to instances.
      *
+     * @param tls with what everybody is asked over TLS; null where the catalog says how each is asked
      * @param timeout the time for an answer to everything but a pull
      * @param pullTimeout the time for an answer to a pull, which moves blocks first
      */
-    HttpLinks(@Nullable MessageSigner signer, InstantSource clock, HttpClient.Builder http, Duration timeout,
-            Duration pullTimeout) {
+    HttpLinks(@Nullable MessageSigner signer, InstantSource clock, HttpClient.Builder http, @Nullable SSLContext tls,
+            Duration timeout, Duration pullTimeout) {
+        if (tls != null) {
+            http.sslContext(tls);
+        }
+        this.secret = tls != null;
         this.http = http.connectTimeout(timeout)
                 .executor(Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("kvbm-http-", 0).factory()))
                 .followRedirects(HttpClient.Redirect.NEVER)
@@ -55,9 +70,12 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
         this.patient = Pace.of(this.http, pullTimeout.plus(timeout), member);
     }
 
+    /** Catalogs say http of what they were not told otherwise, and in plain text anybody could answer. */
     @Override
     public PeerLink to(String address) {
-        return new Link(address);
+        return new Link(secret && address.regionMatches(true, 0, PLAIN, 0, PLAIN.length())
+                ? "https:" + address.substring(PLAIN.length())
+                : address);
     }
 
     @Override
@@ -65,11 +83,14 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
         http.shutdownNow();
     }
 
+    /** Whom it reaches it learns from the answers that it passes on. */
     private final class Link implements PeerLink {
 
         private final String address;
         private final Way quickly;
         private final Way patiently;
+        private volatile @Nullable Addressee addressee;
+        private volatile boolean distrusted;
 
         private Link(String address) {
             this.address = address;
@@ -82,18 +103,26 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
             Way way = request instanceof PeerRequest.Pull ? patiently : quickly;
             long started = MonotonicClock.SYSTEM.nanoTime();
             try {
-                return ControlCodec.decodeAnswer(send(request, way.api()));
+                PeerAnswer answer = ControlCodec.decodeAnswer(send(request, way.api()));
+                if (request instanceof PeerRequest.State && answer instanceof PeerAnswer.State state) {
+                    addressee = Addressee.of(state);
+                }
+                distrusted = false;
+                return answer;
+            } catch (Distrust e) {
+                throw distrusted(e.getMessage(), e);
             } catch (RestClientException | IllegalArgumentException e) {
                 throw failed(e, MonotonicClock.SYSTEM.nanoTime() - started >= way.pace.limit().toNanos());
             }
         }
 
-        private static byte[] send(PeerRequest request, WorkerApi api) {
+        private byte[] send(PeerRequest request, WorkerApi api) {
             String asker = Long.toUnsignedString(request.asker());
+            String to = Optional.ofNullable(addressee).map(Addressee::toString).orElse(null);
             return switch (request) {
                 case PeerRequest.State _ -> api.state(asker);
-                case PeerRequest.Export _ -> api.blockset(asker);
-                default -> api.ask(ControlCodec.encode(request));
+                case PeerRequest.Export _ -> api.blockset(to, asker);
+                default -> api.ask(to, ControlCodec.encode(request));
             };
         }
 
@@ -102,8 +131,27 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
             if (late) {
                 return new RemoteException(RemoteException.Kind.DEADLINE, address + " did not answer in time", e);
             }
-            return new RemoteException(RemoteException.Kind.TRANSPORT, address + " was not reached: "
-                    + e.getMessage(), e);
+            String message = address + " was not reached: " + e.getMessage();
+            return isOfCertificates(e)
+                    ? distrusted(message + "; give all instances certificates of the authority in the"
+                            + " trust store of kvbm.cluster.ssl-bundle, and have their web servers speak TLS", e)
+                    : new RemoteException(RemoteException.Kind.TRANSPORT, message, e);
+        }
+
+        /** Whether the two do not agree on TLS. An end before they could has no exception of its own, only a message. */
+        private static boolean isOfCertificates(@Nullable Throwable e) {
+            return e instanceof SSLException
+                    ? !String.valueOf(e.getMessage()).startsWith("Remote host terminated")
+                    : e != null && isOfCertificates(e.getCause());
+        }
+
+        /** That is said once, until there is an answer again. */
+        private RemoteException distrusted(@Nullable String message, RuntimeException e) {
+            if (!distrusted) {
+                log.warn("No blocks are taken from another instance: {}", message);
+            }
+            distrusted = true;
+            return new RemoteException(RemoteException.Kind.TRANSPORT, String.valueOf(message), e);
         }
 
         @Override

@@ -47,7 +47,8 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
             request.getHeaders().set(MessageSigner.NONCE, nonce);
             request.getHeaders()
                     .set(MessageSigner.SIGNATURE, signer.question(request.getMethod().name(),
-                            pathAndQuery(request.getURI()), time, nonce, body));
+                            pathAndQuery(request.getURI()), request.getHeaders().getFirst(Addressee.HEADER), time,
+                            nonce, body));
         }
         try (ClientHttpResponse response = execution.execute(request, body);
                 InputStream answer = response.getBody()) { // closed first: what is left of it is not read
@@ -73,7 +74,7 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
         if (signer != null) {
             String signature = response.getHeaders().getFirst(MessageSigner.SIGNATURE);
             if (signature == null || !MessageSigner.isSame(signer.answer(nonce, status, answer), signature)) {
-                throw new RemoteException(RemoteException.Kind.TRANSPORT, "The answer of " + uri
+                throw new Distrust("The answer of " + uri
                         + " is not signed, or not for this question; set the same kvbm.cluster.key on all instances");
             }
         }
@@ -83,15 +84,20 @@ final class MemberInterceptor implements ClientHttpRequestInterceptor {
         return new Answer(answer);
     }
 
-    private static RemoteException refused(URI uri, int status, InputStream in) throws IOException {
+    private static RuntimeException refused(URI uri, int status, InputStream in) throws IOException {
         String reason = new String(in.readNBytes(REASON_BYTES), StandardCharsets.UTF_8)
                 .replaceAll("[^\\x20-\\x7e]", "?");
+        String message = uri + " answered " + status + ": " + reason;
+        if (status == 401 || status == 403) {
+            return new Distrust(message);
+        }
         RemoteException.Kind kind = switch (status) {
             case 413 -> RemoteException.Kind.LIMIT;
+            case 421 -> RemoteException.Kind.STALE_EPOCH;
             case 429 -> RemoteException.Kind.BUSY;
             default -> RemoteException.Kind.TRANSPORT;
         };
-        return new RemoteException(kind, uri + " answered " + status + ": " + reason);
+        return new RemoteException(kind, message);
     }
 
     /** An answer that was read to its end, and of whose headers nothing is believed. */

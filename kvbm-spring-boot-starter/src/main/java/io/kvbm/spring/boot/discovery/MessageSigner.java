@@ -6,14 +6,18 @@ import java.security.InvalidKeyException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Objects;
 
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * Signs what instances ask each other and answer, with HMAC-SHA256 (RFC 2104) under the key that all of them share. A
- * question is signed over its method, path, time, nonce and the digest of its body; an answer over the nonce of its
- * question, its status and the digest of its body, so that no answer fits another question.
+ * question is signed over its method, path, addressee, time, nonce and the digest of its body, so that it can be asked of
+ * nobody else; an answer over the nonce of its question, its status and the digest of its body, so that no answer fits
+ * another question.
  */
 final class MessageSigner {
 
@@ -34,10 +38,15 @@ final class MessageSigner {
         this.key = new SecretKeySpec(secret.getBytes(StandardCharsets.UTF_8), ALGORITHM);
     }
 
-    /** The signature of a question. */
-    String question(String method, String pathAndQuery, String time, String nonce, byte[] body) {
-        return sign("kvbm-question-1\n" + method + '\n' + pathAndQuery + '\n' + time + '\n' + nonce + '\n'
-                + digest(body));
+    /**
+     * The signature of a question.
+     *
+     * @param addressee as {@link Addressee#HEADER} has it; null for whoever sits at the path
+     */
+    String question(String method, String pathAndQuery, @Nullable String addressee, String time, String nonce,
+            byte[] body) {
+        return sign("kvbm-question-1\n" + method + '\n' + pathAndQuery + '\n'
+                + Objects.requireNonNullElse(addressee, "") + '\n' + time + '\n' + nonce + '\n' + digest(body));
     }
 
     /** The signature of an answer. */

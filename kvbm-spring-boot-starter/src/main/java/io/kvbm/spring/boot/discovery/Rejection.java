@@ -10,7 +10,7 @@ final class Rejection extends RuntimeException {
     /**
      * A rejection.
      *
-     * @param status of HTTP: 400, 401, 403, 404, 405, 408, 413 or 429
+     * @param status of HTTP: 400, 401, 403, 404, 405, 408, 413, 421 or 429
      * @param message why, which tells nothing of what this worker holds
      */
     Rejection(int status, String message) {

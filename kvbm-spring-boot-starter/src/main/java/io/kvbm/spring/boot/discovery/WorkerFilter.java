@@ -4,11 +4,13 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 
 import jakarta.servlet.FilterChain;
@@ -19,9 +21,11 @@ import jakarta.servlet.http.HttpServletResponse;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 import io.kvbm.error.RemoteException;
 import io.kvbm.remote.ControlCodec;
+import io.kvbm.remote.PeerAnswer;
 import io.kvbm.remote.PeerLink;
 import io.kvbm.remote.PeerRequest;
 import io.kvbm.time.MonotonicClock;
@@ -29,7 +33,8 @@ import io.kvbm.time.MonotonicClock;
 /**
  * What other instances ask this one: {@code GET /state} and {@code GET /blockset}, each with the asker's number, and
  * {@code POST /ask} with any question as {@link ControlCodec} writes it. Nothing of a question is looked at before it is
- * known to be small enough and from a member of the cluster. It is a filter, and comes before those of the application,
+ * known to be small enough and from a member of the cluster, and only who this is, is answered to whoever does not know
+ * yet. It is a filter, and comes before those of the application,
  * so that the application's security, which knows nothing of workers, is neither in the way nor changed.
  */
 final class WorkerFilter extends HttpFilter {
@@ -39,6 +44,9 @@ final class WorkerFilter extends HttpFilter {
 
     /** Time that a question may take to arrive. */
     static final Duration ARRIVAL = Duration.ofSeconds(5);
+
+    /** Time between two warnings that somebody was turned away. */
+    static final Duration SILENCE = Duration.ofMinutes(10);
 
     static final String MESSAGE = "application/octet-stream";
 
@@ -51,15 +59,35 @@ final class WorkerFilter extends HttpFilter {
     /** What no instance sends: proxies add the first three, and browsers the last, for whatever page they show. */
     private static final List<String> OF_OTHERS = List.of("Forwarded", "X-Forwarded-For", "Via", "Origin");
 
-    private static final String CERTIFICATE = "jakarta.servlet.request.X509Certificate";
+    private static final String CERTIFICATES = "jakarta.servlet.request.X509Certificate";
 
     private final String path;
-    private final transient @Nullable PeerLink desk;
+    private final transient @Nullable Desk desk;
     private final transient Gatekeeper gatekeeper;
     private final transient @Nullable MessageSigner signer;
     private final transient MonotonicClock clock;
     private final transient Semaphore room = new Semaphore(AT_ONCE);
     private final transient LongAdder rejected = new LongAdder();
+    private final transient AtomicLong warned;
+
+    /**
+     * What answers questions.
+     *
+     * @param owner whom they have to be for
+     * @param link passes them on
+     */
+    record Desk(Addressee owner, PeerLink link) {
+
+        /** Whoever asks who this is cannot name it yet; everything else was meant for somebody. */
+        private PeerAnswer ask(PeerRequest question, @Nullable String addressee) {
+            if (addressee == null ? !(question instanceof PeerRequest.State) : !addressee.equals(owner.toString())) {
+                throw new Rejection(421, addressee == null
+                        ? "The question does not say whom it is for; ask for the state first"
+                        : "The question is for another worker, or for one that was started anew since");
+            }
+            return link.ask(question);
+        }
+    }
 
     /**
      * A filter for the requests below a path, of which the web server gives it no others.
@@ -67,13 +95,14 @@ final class WorkerFilter extends HttpFilter {
      * @param path below the application's context path
      * @param desk what answers; null where nothing is shared
      */
-    WorkerFilter(String path, @Nullable PeerLink desk, Gatekeeper gatekeeper, @Nullable MessageSigner signer,
+    WorkerFilter(String path, @Nullable Desk desk, Gatekeeper gatekeeper, @Nullable MessageSigner signer,
             MonotonicClock clock) {
         this.path = path;
         this.desk = desk;
         this.gatekeeper = gatekeeper;
         this.signer = signer;
         this.clock = clock;
+        this.warned = new AtomicLong(clock.nanoTime() - SILENCE.toNanos());
     }
 
     /** The number of questions that were turned away. */
@@ -95,11 +124,21 @@ final class WorkerFilter extends HttpFilter {
             }
         } catch (Rejection e) {
             rejected.increment();
-            log.debug("A question from {} was turned away: {} {}", request.getRemoteAddr(), e.status(),
-                    e.getMessage());
+            log(connection(request), e);
             send(response, e.status(), "text/plain;charset=UTF-8",
                     Objects.requireNonNull(e.getMessage()).getBytes(StandardCharsets.UTF_8), null);
         }
+    }
+
+    /** Warns of what does not pass by itself, but not of every question: anybody can ask, and as often as they like. */
+    private void log(HttpServletRequest connection, Rejection e) {
+        long last = warned.get();
+        long now = clock.nanoTime();
+        boolean warn = (e.status() == 401 || e.status() == 403) && now - last >= SILENCE.toNanos()
+                && warned.compareAndSet(last, now);
+        log.atLevel(warn ? Level.WARN : Level.DEBUG)
+                .log("A question from {} to {} was turned away: {}", connection.getRemoteAddr(),
+                        connection.getLocalAddr(), e.getMessage());
     }
 
     private void answer(HttpServletRequest request, HttpServletResponse response) throws IOException {
@@ -111,7 +150,8 @@ final class WorkerFilter extends HttpFilter {
         if (desk == null) {
             throw new Rejection(404, "This instance shares no blocks");
         }
-        send(response, 200, MESSAGE, ControlCodec.encode(desk.ask(question)), visitor.nonce());
+        send(response, 200, MESSAGE, ControlCodec.encode(desk.ask(question, visitor.addressee())),
+                visitor.nonce());
     }
 
     private byte[] body(HttpServletRequest request) {
@@ -147,9 +187,13 @@ final class WorkerFilter extends HttpFilter {
         HttpServletRequest connection = connection(request);
         return new Gatekeeper.Visitor(connection.getRemoteAddr(), connection.getLocalAddr(),
                 OF_OTHERS.stream().anyMatch(header -> connection.getHeader(header) != null),
-                request.getAttribute(CERTIFICATE) != null, request.getHeader(MessageSigner.TIME),
-                request.getHeader(MessageSigner.NONCE),
+                certificates(connection), request.getHeader(Addressee.HEADER),
+                request.getHeader(MessageSigner.TIME), request.getHeader(MessageSigner.NONCE),
                 request.getHeader(MessageSigner.SIGNATURE));
+    }
+
+    private static List<X509Certificate> certificates(HttpServletRequest connection) {
+        return connection.getAttribute(CERTIFICATES) instanceof X509Certificate[] chain ? List.of(chain) : List.of();
     }
 
     /** The request as it arrived, before filters made of it what its headers say. */

@@ -192,6 +192,23 @@ class ClusterAutoConfigurationTest {
                         .hasRootCauseInstanceOf(NoSuchSslBundleException.class));
     }
 
+    @Test
+    void certificatesCountOnlyWithATrustStoreOfTheirOwn(CapturedOutput output) {
+        WebApplicationContextRunner bundled = runner.withPropertyValues("kvbm.cluster.ssl-bundle=web",
+                "spring.ssl.bundle.jks.web.protocol=TLSv1.3");
+        bundled.run(context -> assertThat(Objects.requireNonNull(
+                analyse(Objects.requireNonNull(context.getStartupFailure()))).getDescription())
+                .contains("kvbm.cluster.ssl-bundle is web, which has no trust store"));
+        bundled.withPropertyValues(KEY).run(context -> assertThat(context).hasNotFailed());
+        runner.withPropertyValues("kvbm.cluster.ssl-bundle=own")
+                .withPropertyValues(Certificates.made()
+                        .properties("own", Certificates.ONE, Certificates.AUTHORITY)
+                        .toArray(String[]::new))
+                .run(context -> assertThat(context).hasNotFailed());
+        assertThat(output).containsOnlyOnce("the trust store of kvbm.cluster.ssl-bundle leads to")
+                .doesNotContain("on this machine only");
+    }
+
     private static @Nullable FailureAnalysis analyse(Throwable failure) {
         return SpringFactoriesLoader.forDefaultResourceLocation()
                 .load(FailureAnalyzer.class, SpringFactoriesLoader.FailureHandler.handleMessage((_, _) -> {}))

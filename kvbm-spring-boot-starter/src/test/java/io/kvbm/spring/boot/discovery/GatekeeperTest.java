@@ -1,6 +1,8 @@
 package io.kvbm.spring.boot.discovery;
 
+import java.security.cert.X509Certificate;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 
 import org.junit.jupiter.api.Test;
@@ -20,8 +22,11 @@ class GatekeeperTest {
 
     private final ManualTime time = new ManualTime();
     private final Member member = new Member(Member.KEY, time);
-    private final Gatekeeper gatekeeper = new Gatekeeper(new MessageSigner(Member.KEY), false, time);
-    private final Gatekeeper keyless = new Gatekeeper(null, false, time);
+    private final Gatekeeper gatekeeper = new Gatekeeper(new MessageSigner(Member.KEY), null, false, time);
+    private final Authority authority = Authority.of(
+            Certificates.made().bundle(Certificates.ONE, Certificates.AUTHORITY), "cluster");
+    private final Gatekeeper certifying = new Gatekeeper(null, authority, false, time);
+    private final Gatekeeper keyless = new Gatekeeper(null, null, false, time);
 
     private Map<String, String> question() {
         return member.headers("GET", PATH, Member.NOTHING);
@@ -39,7 +44,7 @@ class GatekeeperTest {
     }
 
     private static Visitor unsigned(String from, String to) {
-        return new Visitor(from, to, false, false, null, null, null);
+        return new Visitor(from, to, false, List.of(), null, null, null, null);
     }
 
     private static void turnedAway(Gatekeeper gatekeeper, Visitor visitor) {
@@ -75,7 +80,9 @@ class GatekeeperTest {
     @Test
     void aKeyIsAskedForOnThisMachineTooAndOfWhoShowsACertificate() {
         assertThatExceptionOfType(Rejection.class)
-                .isThrownBy(() -> gatekeeper.look(new Visitor(Member.HERE, Member.HERE, false, true, null, null, null)))
+                .isThrownBy(() -> gatekeeper
+                        .look(new Visitor(Member.HERE, Member.HERE, false,
+                                Certificates.made().chain(Certificates.ONE), null, null, null, null)))
                 .extracting(Rejection::status)
                 .isEqualTo(401);
     }
@@ -90,6 +97,16 @@ class GatekeeperTest {
         rejected(401, "signature is wrong", member.headers("POST", PATH, Member.NOTHING));
         rejected(401, "signature is wrong", member.headers("GET", "/kvbm/state?asker=2", Member.NOTHING));
         rejected(401, "signature is wrong", member.headers("GET", PATH, new byte[1]));
+        for (Addressee other : new Addressee[]{new Addressee(5, 7), new Addressee(6, 6), new Addressee(56, 0)}) {
+            Map<String, String> headers = member.to(new Addressee(5, 6)).headers("GET", PATH, Member.NOTHING);
+            headers.put(Addressee.HEADER, other.toString());
+            rejected(401, "signature is wrong", headers);
+            headers.remove(Addressee.HEADER);
+            rejected(401, "signature is wrong", headers);
+            Map<String, String> unaddressed = question();
+            unaddressed.put(Addressee.HEADER, other.toString());
+            rejected(401, "signature is wrong", unaddressed);
+        }
         for (String header : new String[]{MessageSigner.TIME, MessageSigner.NONCE}) {
             Map<String, String> headers = question();
             time.pass(MILLI);
@@ -126,7 +143,7 @@ class GatekeeperTest {
         headers.put(MessageSigner.TIME, longest);
         headers.put(MessageSigner.NONCE, Member.NONCE);
         headers.put(MessageSigner.SIGNATURE,
-                new MessageSigner(Member.KEY).question("GET", PATH, longest, Member.NONCE, Member.NOTHING));
+                new MessageSigner(Member.KEY).question("GET", PATH, null, longest, Member.NONCE, Member.NOTHING));
         rejected(401, "clocks", headers);
     }
 
@@ -205,6 +222,42 @@ class GatekeeperTest {
         assertThatCode(() -> admit(question())).doesNotThrowAnyException();
     }
 
+    // ---------------------------------------------------------------------------------------------- by certificate
+
+    private static Visitor certified(String name, boolean handedOn) {
+        return new Visitor(Member.ELSEWHERE, "192.0.2.8", handedOn, Certificates.made().chain(name), null, null, null,
+                null);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {Certificates.ONE, Certificates.OTHER})
+    void whoeverTheAuthorityVouchesForIsLetIn(String name) {
+        letIn(certifying, certified(name, false));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {Certificates.FOREIGNER, Certificates.FOREIGN_AUTHORITY})
+    void whomAnotherAuthorityVouchesForIsTurnedAway(String name) {
+        turnedAway(certifying, certified(name, false));
+    }
+
+    @Test
+    void aChainOfSomebodyElseBehindOnesOwnCertificateDoesNotHelp() {
+        List<X509Certificate> chain = List.of(Certificates.made().chain(Certificates.FOREIGNER).getFirst(),
+                Certificates.made().chain(Certificates.ONE).getLast());
+        turnedAway(certifying, new Visitor(Member.ELSEWHERE, "192.0.2.8", false, chain, null, null, null, null));
+    }
+
+    @Test
+    void aProxysCertificateIsNotThatOfWhoAsksThroughIt() {
+        turnedAway(certifying, certified(Certificates.ONE, true));
+    }
+
+    @Test
+    void whoHasNoCertificateIsTurnedAwayOnThisMachineToo() {
+        turnedAway(certifying, unsigned(Member.HERE, Member.HERE));
+    }
+
     // ---------------------------------------------------------------------------------------------- without a key
 
     @ParameterizedTest
@@ -225,23 +278,28 @@ class GatekeeperTest {
     @Test
     void whoOnlySaysThatItIsHereIsTurnedAway() {
         turnedAway(keyless, unsigned("127.0.0.1", "192.0.2.8"));
-        turnedAway(keyless, new Visitor("127.0.0.1", "127.0.0.1", true, false, null, null, null));
+        turnedAway(keyless, new Visitor("127.0.0.1", "127.0.0.1", true, List.of(), null, null, null, null));
     }
 
     @Test
-    void withoutAKeyACertificateIsEnough() {
-        letIn(keyless, new Visitor(Member.ELSEWHERE, "192.0.2.8", true, true, null, null, null));
+    void withoutAuthorityACertificateProvesNothing() {
+        turnedAway(keyless, certified(Certificates.ONE, false));
+    }
+
+    @Test
+    void whereEverybodyIsLetInTheOnesWithoutCertificateAreToo() {
+        letIn(new Gatekeeper(null, authority, true, time), unsigned(Member.ELSEWHERE, "192.0.2.8"));
     }
 
     @Test
     void whereItIsToldSoEverybodyIsLetIn() {
-        letIn(new Gatekeeper(null, true, time),
-                new Visitor(Member.ELSEWHERE, "192.0.2.8", true, false, null, null, null));
+        letIn(new Gatekeeper(null, null, true, time),
+                new Visitor(Member.ELSEWHERE, "192.0.2.8", true, List.of(), null, null, null, null));
     }
 
     @Test
     void aKeyCountsWhereEverybodyWouldBeLetIn() {
-        Gatekeeper both = new Gatekeeper(new MessageSigner(Member.KEY), true, time);
+        Gatekeeper both = new Gatekeeper(new MessageSigner(Member.KEY), null, true, time);
         assertThatExceptionOfType(Rejection.class).isThrownBy(() -> both.look(unsigned(Member.HERE, Member.HERE)))
                 .extracting(Rejection::status)
                 .isEqualTo(401);

@@ -75,7 +75,7 @@ class HostilePeerTest {
     private final Random random = new Random(seed);
     private final ManualTime time = new ManualTime();
     private final MessageSigner signer = new MessageSigner(Member.KEY);
-    private final Member member = new Member(Member.KEY, time, random);
+    private final Member anybodys = new Member(Member.KEY, time, random);
     private final Member stranger = new Member(Member.OTHER_KEY, time, random);
 
     /** Of whom memory would have been mapped. */
@@ -83,10 +83,12 @@ class HostilePeerTest {
     private final KvBlockManager here = manager(HERE);
     private final KvBlockManager there = manager(THERE);
     private final List<PeerRequest> asked = new ArrayList<>();
-    private final WorkerFilter filter = new WorkerFilter("/kvbm", request -> {
+    private final Addressee owner = Addressee.of(peering(there).local());
+    private final Member member = anybodys.to(owner);
+    private final WorkerFilter filter = new WorkerFilter("/kvbm", new WorkerFilter.Desk(owner, request -> {
         asked.add(request);
         return peering(there).desk().ask(request);
-    }, new Gatekeeper(signer, false, time), signer, time);
+    }), new Gatekeeper(signer, null, false, time), signer, time);
 
     HostilePeerTest() {
         System.out.println("HostilePeerTest: KVBM_SEED=" + seed);
@@ -213,14 +215,16 @@ class HostilePeerTest {
             time.pass(Duration.ofMillis(random.nextInt(20)));
             peering(there).advance();
             asked.clear();
-            int kind = random.nextInt(10);
+            int kind = random.nextInt(11);
             MockHttpServletRequest request = question(kind, admitted);
             MockHttpServletResponse response = send(request);
             int status = response.getStatus();
             seen.merge(status, 1, Integer::sum);
             if (kind <= 5) { // nobody who has the key has just asked that
                 assertThat(status).as("kind %s of input %s", kind, i).isIn(401, 413);
-            } else if (kind == 9) {
+            } else if (kind == 6) {
+                assertThat(status).isEqualTo(421);
+            } else if (kind == 10) {
                 assertThat(status).isEqualTo(200);
             }
             assertThat(asked).hasSize(status == 200 ? 1 : 0);
@@ -233,14 +237,14 @@ class HostilePeerTest {
                     admitted.add(request);
                 }
             } else {
-                assertThat(status).isIn(400, 401, 404, 405, 413);
+                assertThat(status).isIn(400, 401, 404, 405, 413, 421);
                 assertThat(response.getHeader(MessageSigner.SIGNATURE)).isNull();
                 assertThat(response.getContentType()).startsWith("text/plain");
                 refused++;
             }
             assertThat(filter.rejected()).isEqualTo(refused);
         }
-        assertThat(seen).containsOnlyKeys(200, 400, 401, 404, 405, 413);
+        assertThat(seen).containsOnlyKeys(200, 400, 401, 404, 405, 413, 421);
         assertThat(peering(there).desk().failures()).isZero();
         assertThat(mapped).isEmpty();
         time.pass(Duration.ofHours(1));
@@ -278,10 +282,12 @@ class HostilePeerTest {
             case 5 -> random.nextInt(20) > 0 ? changed(request(member, question))
                     : member.request("POST", "/kvbm/ask", new byte[ControlCodec.MAX_REQUEST_BYTES + 1]);
             // from here on whoever asks has the key, and may be mad
-            case 6 -> member.request("POST", "/kvbm/ask", ofForeignVersion(ControlCodec.encode(question)));
-            case 7 -> member.request("POST", "/kvbm/ask",
+            case 6 -> request(anybodys.to(random.nextBoolean() ? new Addressee(THERE, random.nextLong())
+                    : new Addressee(random.nextLong(), owner.epoch())), question);
+            case 7 -> member.request("POST", "/kvbm/ask", ofForeignVersion(ControlCodec.encode(question)));
+            case 8 -> member.request("POST", "/kvbm/ask",
                     random.nextBoolean() ? noise(200) : mutated(ControlCodec.encode(question)));
-            case 8 -> member.request(random.nextBoolean() ? "GET" : "POST",
+            case 9 -> member.request(random.nextBoolean() ? "GET" : "POST",
                     List.of("/kvbm/state", "/kvbm", "/", "/kvbm/state?asker=x", "/kvbm/blockset?asker", "/kvbm/ask/",
                             "/kvbm//ask", "/kvbm/state?asker=1").get(random.nextInt(8)),
                     noise(20));
@@ -291,12 +297,13 @@ class HostilePeerTest {
 
     /** What was signed is not what arrives. */
     private MockHttpServletRequest changed(MockHttpServletRequest request) {
-        switch (random.nextInt(5)) {
+        switch (random.nextInt(6)) {
             case 0 -> request.setContent(mutated(Objects.requireNonNullElse(request.getContentAsByteArray(),
                     Member.NOTHING)));
             case 1 -> request.setMethod("GET".equals(request.getMethod()) ? "POST" : "GET");
             case 2 -> request.setRequestURI(request.getRequestURI() + "/");
             case 3 -> request.setQueryString(request.getQueryString() + "&x");
+            case 4 -> replace(request, Addressee.HEADER, new Addressee(THERE, random.nextLong()).toString());
             default -> replace(request, MessageSigner.NONCE, member.nonce());
         }
         return request;
@@ -393,7 +400,7 @@ class HostilePeerTest {
             } catch (RemoteException e) {
                 assertThat(e.kind()).isIn(RemoteException.Kind.TRANSPORT, RemoteException.Kind.LIMIT,
                         RemoteException.Kind.BUSY, RemoteException.Kind.MALFORMED,
-                        RemoteException.Kind.UNSUPPORTED_VERSION);
+                        RemoteException.Kind.UNSUPPORTED_VERSION, RemoteException.Kind.STALE_EPOCH);
                 throw e;
             }
         };
@@ -403,7 +410,8 @@ class HostilePeerTest {
     void whatIsTamperedWithIsRefusedAndMapsNothing(CapturedOutput output) {
         Blockset blockset = peering(there).blockset();
         Between between = new Between();
-        try (HttpLinks links = new HttpLinks(signer, time, MemoryHttp.builder(between::carry), Duration.ofSeconds(10),
+        try (HttpLinks links = new HttpLinks(signer, time, MemoryHttp.builder(between::carry), null,
+                Duration.ofSeconds(10),
                 Duration.ofSeconds(10))) {
             PeerLink link = watched(links.to(ADDRESS));
             for (int i = 0; i < INPUTS; i++) {

@@ -8,24 +8,33 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.http.HttpClient;
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+
+import javax.net.ssl.SSLContext;
 
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
 
 import io.kvbm.error.RemoteException;
 import io.kvbm.error.RemoteException.Kind;
@@ -33,12 +42,14 @@ import io.kvbm.remote.ControlCodec;
 import io.kvbm.remote.PeerAnswer;
 import io.kvbm.remote.PeerLink;
 import io.kvbm.remote.PeerRequest;
+import io.kvbm.token.ContentFingerprint;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
 /** What an instance makes of whoever sits at an address. */
+@ExtendWith(OutputCaptureExtension.class)
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class HttpLinksTest {
 
@@ -53,9 +64,11 @@ class HttpLinksTest {
     private final AtomicInteger requests = new AtomicInteger();
     private final AtomicInteger connections = new AtomicInteger();
     private final ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-    private final HttpLinks links = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), TIMEOUT,
+    private final HttpLinks links = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), null,
+            TIMEOUT,
             PULL_TIMEOUT);
-    private final HttpLinks keyless = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(), TIMEOUT,
+    private final HttpLinks keyless = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(), null,
+            TIMEOUT,
             PULL_TIMEOUT);
 
     HttpLinksTest() throws IOException {}
@@ -76,7 +89,8 @@ class HttpLinksTest {
         void answer(Request request, OutputStream out) throws IOException;
     }
 
-    private record Request(String line, Map<String, String> headers) {
+    @SuppressWarnings("ArrayRecordComponent") // made once and read once
+    private record Request(String line, Map<String, String> headers, byte[] body) {
 
         String nonce() {
             return headers.getOrDefault(MessageSigner.NONCE, "");
@@ -118,8 +132,8 @@ class HttpLinksTest {
             String[] parts = header.split(": ", 2);
             headers.put(parts[0], parts[1]);
         }
-        in.readNBytes(Integer.parseInt(headers.getOrDefault("Content-Length", "0")));
-        return new Request(line, headers);
+        return new Request(line, headers,
+                in.readNBytes(Integer.parseInt(headers.getOrDefault("Content-Length", "0"))));
     }
 
     private static String line(InputStream in) throws IOException {
@@ -201,6 +215,43 @@ class HttpLinksTest {
         assertThat(link).hasToString(address);
     }
 
+    /** What was asked at an address, one line for each question: whom it was for, and whether that was signed. */
+    private String serveLives(List<Addressee> lives, List<String> questions) {
+        return serve((request, out) -> {
+            String to = request.headers().get(Addressee.HEADER);
+            String[] line = request.line().split(" ", -1);
+            boolean same = signer
+                    .question(line[0], line[1], to, String.valueOf(request.headers().get(MessageSigner.TIME)),
+                            request.nonce(), request.body())
+                    .equals(request.headers().get(MessageSigner.SIGNATURE));
+            questions.add(line[1] + " " + to + " " + same);
+            Addressee life = lives.getFirst();
+            signed(request, out, line[1].contains("state") ? ControlCodec.encode(new PeerAnswer.State(
+                    life.workerId(), life.epoch(), ContentFingerprint.ofBytes(new byte[ContentFingerprint.BYTES]),
+                    "0".repeat(64), false)) : DONE);
+        });
+    }
+
+    @Test
+    void everyQuestionIsForWhoLastSaidThatItIsThere() {
+        List<String> questions = new CopyOnWriteArrayList<>();
+        List<Addressee> lives = new CopyOnWriteArrayList<>(List.of(new Addressee(-1, 8), new Addressee(-1, 9)));
+        String address = serveLives(lives, questions);
+        PeerLink link = links.to(address);
+        link.ask(new PeerRequest.Notify(3, "news"));
+        link.ask(STATE);
+        link.ask(new PeerRequest.Export(1));
+        link.ask(new PeerRequest.Notify(3, "news"));
+        lives.removeFirst();
+        link.ask(STATE);
+        link.ask(new PeerRequest.Notify(3, "news"));
+        links.to(address).ask(new PeerRequest.Export(1));
+        assertThat(questions).containsExactly("/kvbm/ask null true", "/kvbm/state?asker=1 null true",
+                "/kvbm/blockset?asker=1 18446744073709551615/8 true", "/kvbm/ask 18446744073709551615/8 true",
+                "/kvbm/state?asker=1 null true", "/kvbm/ask 18446744073709551615/9 true",
+                "/kvbm/blockset?asker=1 null true");
+    }
+
     @Test
     void withoutAKeyNothingIsSignedAndAnyAnswerIsRead() {
         String address = serve((request, out) -> ok(out, request.nonce().isEmpty() ? DONE : Member.NOTHING, null));
@@ -250,7 +301,8 @@ class HttpLinksTest {
 
     @ParameterizedTest
     @CsvSource({"400, TRANSPORT", "401, TRANSPORT", "403, TRANSPORT", "404, TRANSPORT", "405, TRANSPORT",
-        "408, TRANSPORT", "413, LIMIT", "429, BUSY", "500, TRANSPORT", "503, TRANSPORT", "201, TRANSPORT",
+        "408, TRANSPORT", "413, LIMIT", "421, STALE_EPOCH", "429, BUSY", "500, TRANSPORT", "503, TRANSPORT",
+        "201, TRANSPORT",
         "206, TRANSPORT", "299, TRANSPORT", "999, TRANSPORT"})
     void whatIsNot200IsRefusedWithItsReasonInPlainLetters(int status, Kind kind) {
         byte[] reason = Member.bytes("because\u00e4\r\n\u001b[31m" + "x".repeat(10_000));
@@ -313,6 +365,84 @@ class HttpLinksTest {
         refused(keyless.to(address), STATE, Kind.TRANSPORT, "not reached");
     }
 
+    // ---------------------------------------------------------------------------------------------- said
+
+    private static long said(CapturedOutput output) {
+        return output.getAll().lines().filter(line -> line.contains("No blocks are taken")).count();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {401, 403})
+    void whoIsTurnedAwaySaysSoOnceUntilItIsAnswered(int status, CapturedOutput output) {
+        AtomicBoolean welcome = new AtomicBoolean();
+        byte[] reason = Member.bytes("set kvbm.cluster.key");
+        String address = serve((request, out) -> {
+            if (welcome.get()) {
+                signed(request, out, DONE);
+            } else {
+                write(out, "HTTP/1.1 " + status + " No\r\nContent-Length: " + reason.length + "\r\n\r\n", reason);
+            }
+        });
+        PeerLink link = links.to(address);
+        for (int i = 0; i < 3; i++) {
+            refused(link, STATE, Kind.TRANSPORT, "answered " + status);
+        }
+        assertThat(output.getAll().lines().filter(line -> line.contains("WARN"))).singleElement()
+                .asString()
+                .contains(address, "answered " + status + ": set kvbm.cluster.key");
+        welcome.set(true);
+        link.ask(STATE);
+        welcome.set(false);
+        refused(link, STATE, Kind.TRANSPORT, "answered " + status);
+        assertThat(said(output)).isEqualTo(2);
+    }
+
+    @Test
+    void whoIsNotBelievedIsNamedAndWhoIsAwayIsNot(CapturedOutput output) throws IOException {
+        PeerLink link = links.to(serve((_, out) -> ok(out, DONE, null)));
+        refused(link, STATE, Kind.TRANSPORT, "not signed");
+        refused(link, STATE, Kind.TRANSPORT, "not signed");
+        assertThat(said(output)).isEqualTo(1);
+        refused(links.to("http://127.0.0.1:" + Instance.freePorts(1).getFirst() + "/kvbm"), STATE, Kind.TRANSPORT,
+                "not reached");
+        assertThat(said(output)).isEqualTo(1);
+    }
+
+    // ---------------------------------------------------------------------------------------------- over TLS
+
+    @ParameterizedTest
+    @CsvSource({"http://a:1/kvbm, https://a:1/kvbm", "HTTP://a/kvbm, https://a/kvbm", "https://a:1/x, https://a:1/x",
+        "nonsense, nonsense"})
+    void withABundleEverybodyIsAskedOverTls(String listed, String asked) throws GeneralSecurityException {
+        HttpLinks secret = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(),
+                SSLContext.getDefault(), TIMEOUT, TIMEOUT);
+        try (secret) {
+            assertThat(secret.to(listed)).hasToString(asked);
+        }
+        assertThat(links.to(listed)).hasToString(listed);
+    }
+
+    @Test
+    void whoBreaksOffInTheMiddleOfTlsIsAwayAndNothingIsSaid(CapturedOutput output) throws GeneralSecurityException {
+        threads.execute(() -> {
+            while (!server.isClosed()) {
+                try (Socket socket = server.accept()) {
+                    var _ = socket.getInputStream().read(new byte[1 << 14]);
+                } catch (IOException e) {
+                    // the client has had enough, or the test is over
+                }
+            }
+        });
+        HttpLinks secret = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(),
+                SSLContext.getDefault(), PULL_TIMEOUT, PULL_TIMEOUT);
+        try (secret) {
+            assertThatExceptionOfType(RemoteException.class).isThrownBy(() -> secret
+                    .to("http://127.0.0.1:" + server.getLocalPort() + "/kvbm")
+                    .ask(STATE)).withMessageContaining("not reached");
+        }
+        assertThat(said(output)).isZero();
+    }
+
     // ---------------------------------------------------------------------------------------------- too much
 
     @ParameterizedTest
@@ -328,7 +458,7 @@ class HttpLinksTest {
                 sent.addAndGet(chunk.length);
             }
         });
-        HttpLinks waiting = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(), BOUND, BOUND);
+        HttpLinks waiting = new HttpLinks(null, InstantSource.system(), HttpClient.newBuilder(), null, BOUND, BOUND);
         try (waiting) {
             assertThatExceptionOfType(RemoteException.class).isThrownBy(() -> waiting.to(address).ask(STATE))
                     .satisfies(e -> assertThat(e.kind()).isIn(Kind.LIMIT, Kind.TRANSPORT))
@@ -340,7 +470,7 @@ class HttpLinksTest {
     @Test
     void theLongestAnswerIsReadAndNoneThatIsLonger() {
         byte[] longest = ControlCodec.encode(new PeerAnswer.Events(new byte[ControlCodec.MAX_FRAME_BYTES]));
-        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), BOUND, BOUND);
+        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), null, BOUND, BOUND);
         try (waiting) {
             String address = serve((request, out) -> signed(request, out,
                     requests.get() == 1 ? longest : new byte[ControlCodec.MAX_ANSWER_BYTES + 1]));
@@ -439,7 +569,7 @@ class HttpLinksTest {
 
     @Test
     void aNameThatNobodyHasWasNotReached() {
-        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), PULL_TIMEOUT,
+        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), null, PULL_TIMEOUT,
                 PULL_TIMEOUT);
         try (waiting) {
             assertThatExceptionOfType(RemoteException.class)
@@ -470,7 +600,7 @@ class HttpLinksTest {
 
     @Test
     void whoIsInterruptedStopsWaiting() throws Exception {
-        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), PULL_TIMEOUT,
+        HttpLinks waiting = new HttpLinks(signer, InstantSource.system(), HttpClient.newBuilder(), null, PULL_TIMEOUT,
                 PULL_TIMEOUT);
         try (waiting) {
             String address = serve((_, _) -> hang());

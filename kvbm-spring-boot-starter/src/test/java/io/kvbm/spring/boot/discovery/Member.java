@@ -4,9 +4,11 @@ import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 
+import org.jspecify.annotations.Nullable;
 import org.springframework.mock.web.MockHttpServletRequest;
 
 import io.kvbm.spring.boot.discovery.Gatekeeper.Visitor;
@@ -25,15 +27,26 @@ final class Member {
     private final MessageSigner signer;
     private final InstantSource clock;
     private final Random random;
+    private final @Nullable String addressee;
 
     Member(String key, InstantSource clock) {
         this(key, clock, new Random());
     }
 
     Member(String key, InstantSource clock, Random random) {
-        this.signer = new MessageSigner(key);
+        this(new MessageSigner(key), clock, random, null);
+    }
+
+    private Member(MessageSigner signer, InstantSource clock, Random random, @Nullable String addressee) {
+        this.signer = signer;
         this.clock = clock;
         this.random = random;
+        this.addressee = addressee;
+    }
+
+    /** The same, asking somebody whom it knows. */
+    Member to(Addressee whom) {
+        return new Member(signer, clock, random, whom.toString());
     }
 
     /** A nonce that was not there before. */
@@ -48,9 +61,12 @@ final class Member {
         String time = Long.toString(clock.millis());
         String nonce = nonce();
         Map<String, String> headers = new LinkedHashMap<>();
+        if (addressee != null) {
+            headers.put(Addressee.HEADER, addressee);
+        }
         headers.put(MessageSigner.TIME, time);
         headers.put(MessageSigner.NONCE, nonce);
-        headers.put(MessageSigner.SIGNATURE, signer.question(method, pathAndQuery, time, nonce, body));
+        headers.put(MessageSigner.SIGNATURE, signer.question(method, pathAndQuery, addressee, time, nonce, body));
         return headers;
     }
 
@@ -81,8 +97,9 @@ final class Member {
 
     /** Somebody on another machine with these headers. */
     static Visitor visitor(Map<String, String> headers) {
-        return new Visitor(ELSEWHERE, "192.0.2.8", false, false, headers.get(MessageSigner.TIME),
-                headers.get(MessageSigner.NONCE), headers.get(MessageSigner.SIGNATURE));
+        return new Visitor(ELSEWHERE, "192.0.2.8", false, List.of(), headers.get(Addressee.HEADER),
+                headers.get(MessageSigner.TIME), headers.get(MessageSigner.NONCE),
+                headers.get(MessageSigner.SIGNATURE));
     }
 
     static byte[] bytes(String text) {

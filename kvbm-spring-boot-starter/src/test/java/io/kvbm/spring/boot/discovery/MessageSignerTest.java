@@ -21,6 +21,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 class MessageSignerTest {
 
     private static final String PATH = "/kvbm/ask?x=1";
+    private static final String TO = "5/6";
     private static final String TIME = "1700000000000";
     private static final byte[] BODY = Member.bytes("body");
 
@@ -38,9 +39,9 @@ class MessageSignerTest {
 
     @Test
     void aQuestionIsSignedAsItIsWrittenDown() throws GeneralSecurityException {
-        assertThat(signer.question("POST", PATH, TIME, Member.NONCE, BODY))
-                .isEqualTo("d655d2af8b56e646165c679f8f33c29f88139105cdcc27886936177d1ce85d81") // by Python's hmac
-                .isEqualTo(mac(Member.KEY, String.join("\n", "kvbm-question-1", "POST", PATH, TIME, Member.NONCE,
+        assertThat(signer.question("POST", PATH, TO, TIME, Member.NONCE, BODY))
+                .isEqualTo("4ebcc66504807cacadb0cf08f7f4fa55b113e7fb5733eee73a7e705f946e5121") // by Python's hmac
+                .isEqualTo(mac(Member.KEY, String.join("\n", "kvbm-question-1", "POST", PATH, TO, TIME, Member.NONCE,
                         sha256(BODY))));
     }
 
@@ -53,15 +54,17 @@ class MessageSignerTest {
 
     @Test
     void everythingOfAQuestionMatters() {
-        List<String> signatures = List.of(signer.question("POST", PATH, TIME, Member.NONCE, BODY),
-                new MessageSigner(Member.OTHER_KEY).question("POST", PATH, TIME, Member.NONCE, BODY),
-                signer.question("GET", PATH, TIME, Member.NONCE, BODY),
-                signer.question("POST", "/kvbm/ask?x=2", TIME, Member.NONCE, BODY),
-                signer.question("POST", "/kvbm/ask", TIME, Member.NONCE, BODY),
-                signer.question("POST", PATH, "1700000000001", Member.NONCE, BODY),
-                signer.question("POST", PATH, TIME, Member.NONCE.replace('f', 'e'), BODY),
-                signer.question("POST", PATH, TIME, Member.NONCE, Member.bytes("bodz")),
-                signer.question("POST", PATH, TIME, Member.NONCE, Member.NOTHING));
+        List<String> signatures = List.of(signer.question("POST", PATH, TO, TIME, Member.NONCE, BODY),
+                new MessageSigner(Member.OTHER_KEY).question("POST", PATH, TO, TIME, Member.NONCE, BODY),
+                signer.question("GET", PATH, TO, TIME, Member.NONCE, BODY),
+                signer.question("POST", "/kvbm/ask?x=2", TO, TIME, Member.NONCE, BODY),
+                signer.question("POST", "/kvbm/ask", TO, TIME, Member.NONCE, BODY),
+                signer.question("POST", PATH, "5/60", TIME, Member.NONCE, BODY),
+                signer.question("POST", PATH, null, TIME, Member.NONCE, BODY),
+                signer.question("POST", PATH, TO, "1700000000001", Member.NONCE, BODY),
+                signer.question("POST", PATH, TO, TIME, Member.NONCE.replace('f', 'e'), BODY),
+                signer.question("POST", PATH, TO, TIME, Member.NONCE, Member.bytes("bodz")),
+                signer.question("POST", PATH, TO, TIME, Member.NONCE, Member.NOTHING));
         assertThat(signatures).doesNotHaveDuplicates();
     }
 
@@ -72,7 +75,7 @@ class MessageSignerTest {
                 signer.answer(Member.NONCE.replace('f', 'e'), 200, BODY), signer.answer(Member.NONCE, 201, BODY),
                 signer.answer(Member.NONCE, 200, Member.bytes("bodz")),
                 signer.answer(Member.NONCE, 200, Member.NOTHING),
-                signer.question("200", "", "", Member.NONCE, BODY));
+                signer.question("200", "", "", "", Member.NONCE, BODY));
         assertThat(signatures).doesNotHaveDuplicates();
     }
 

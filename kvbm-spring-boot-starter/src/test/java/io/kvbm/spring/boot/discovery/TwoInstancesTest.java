@@ -1,21 +1,31 @@
 package io.kvbm.spring.boot.discovery;
 
 import java.io.IOException;
+import java.net.Inet4Address;
+import java.net.InetAddress;
+import java.net.NetworkInterface;
+import java.net.SocketException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
 
 import io.kvbm.spring.boot.discovery.KvbmCluster.Publication;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
 /** Two applications with web servers, which a fixed list tells of each other. */
 @EnabledOnOs(OS.LINUX)
+@ExtendWith(OutputCaptureExtension.class)
 class TwoInstancesTest {
 
     private static final String KEY = "kvbm.cluster.key=0123456789abcdef0123456789abcdef";
@@ -85,6 +95,43 @@ class TwoInstancesTest {
             assertThat(other.peering().peers()).isEmpty();
             assertThat(one.member.refusals()).isPositive();
         }
+    }
+
+    /** Consul has such an address of an instance unless it is told another. */
+    @Test
+    void withoutAKeyInstancesThatAreListedWithAnotherAddressOfTheirMachineSayWhatToSet(CapturedOutput output)
+            throws IOException {
+        String address = anotherAddress();
+        List<Integer> ports = Instance.freePorts(2);
+        String[] listed = {"kvbm.cluster.service=elsewhere", uri(0, address, ports), uri(1, address, ports)};
+        try (Instance one = Instance.start(ports.get(0), List.of(), listed);
+                Instance other = Instance.start(ports.get(1), List.of(), listed)) {
+            await().atMost(SOON).until(() -> one.member.rejected() > 4 && other.member.rejected() > 4);
+            assertThat(one.peering().peers()).isEmpty();
+            assertThat(other.peering().peers()).isEmpty();
+        }
+        // one of each, but for what is said while logging is set up for the second
+        assertThat(output.getAll().lines().filter(line -> line.contains("was turned away"))).hasSizeBetween(1, 2)
+                .allMatch(line -> line.contains("WARN") && line.contains("from " + address + " to " + address)
+                        && line.contains("set the same kvbm.cluster.key on all instances"));
+        assertThat(output.getAll().lines().filter(line -> line.contains("No blocks are taken"))).hasSizeBetween(1, 4)
+                .allMatch(line -> line.contains("WARN") && line.contains("http://" + address + ":")
+                        && line.contains("set the same kvbm.cluster.key on all instances"));
+    }
+
+    private static String uri(int index, String address, List<Integer> ports) {
+        return "spring.cloud.discovery.client.simple.instances.elsewhere[" + index + "].uri=http://" + address + ":"
+                + ports.get(index);
+    }
+
+    private static String anotherAddress() throws SocketException {
+        Optional<String> address = NetworkInterface.networkInterfaces()
+                .flatMap(NetworkInterface::inetAddresses)
+                .filter(any -> any instanceof Inet4Address && !any.isLoopbackAddress())
+                .map(InetAddress::getHostAddress)
+                .findFirst();
+        assumeThat(address).as("this machine has another address").isPresent();
+        return address.orElseThrow();
     }
 
     @Test

@@ -36,6 +36,7 @@ import org.springframework.security.config.annotation.web.builders.HttpSecurity;
 import org.springframework.security.config.annotation.web.configuration.EnableWebSecurity;
 import org.springframework.security.web.SecurityFilterChain;
 
+import io.kvbm.KvBlockManager;
 import io.kvbm.remote.ControlCodec;
 import io.kvbm.remote.PeerAnswer;
 import io.kvbm.remote.PeerRequest;
@@ -156,7 +157,8 @@ class WorkerFilterServerTest {
     @Test
     void aQuestionInPiecesIsAnswered() throws IOException {
         byte[] message = ControlCodec.encode(new PeerRequest.Export(1));
-        Map<String, String> headers = member.headers("POST", "/app/kvbm/ask", message);
+        Addressee owner = Addressee.of(context.getBean(KvBlockManager.class).peering().orElseThrow().local());
+        Map<String, String> headers = member.to(owner).headers("POST", "/app/kvbm/ask", message);
         headers.put("Transfer-Encoding", "chunked");
         StringBuilder chunks = new StringBuilder();
         for (byte each : message) {

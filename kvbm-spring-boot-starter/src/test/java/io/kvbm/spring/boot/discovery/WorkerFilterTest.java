@@ -19,9 +19,12 @@ import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServletRequest;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.mock.web.DelegatingServletInputStream;
 import org.springframework.mock.web.MockHttpServletRequest;
 import org.springframework.mock.web.MockHttpServletResponse;
@@ -35,15 +38,18 @@ import io.kvbm.remote.PeerRequest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+@ExtendWith(OutputCaptureExtension.class)
 @SuppressWarnings("InputStreamSlowMultibyteRead") // a body that comes byte by byte is what is meant
 class WorkerFilterTest {
 
     private static final int CAP = ControlCodec.MAX_REQUEST_BYTES;
+    private static final Addressee OWNER = new Addressee(5, 6);
     private static final PeerAnswer ANSWER = new PeerAnswer.Refused(Kind.BUSY, "as it is");
 
     private final ManualTime time = new ManualTime();
     private final MessageSigner signer = new MessageSigner(Member.KEY);
-    private final Member member = new Member(Member.KEY, time);
+    private final Member anybodys = new Member(Member.KEY, time);
+    private final Member member = anybodys.to(OWNER);
     private final List<PeerRequest> asked = new ArrayList<>();
     private final WorkerFilter filter = filter(request -> {
         asked.add(request);
@@ -51,7 +57,8 @@ class WorkerFilterTest {
     }, signer);
 
     private WorkerFilter filter(@Nullable PeerLink desk, @Nullable MessageSigner key) {
-        return new WorkerFilter("/kvbm", desk, new Gatekeeper(key, false, time), key, time);
+        return new WorkerFilter("/kvbm", desk == null ? null : new WorkerFilter.Desk(OWNER, desk),
+                new Gatekeeper(key, null, false, time), key, time);
     }
 
     private static MockHttpServletResponse send(WorkerFilter filter, MockHttpServletRequest request) {
@@ -102,6 +109,16 @@ class WorkerFilterTest {
         assertThat(send("GET", "/kvbm/blockset?asker=2", Member.NOTHING).getStatus()).isEqualTo(200);
         assertThat(send("POST", "/kvbm/ask", ControlCodec.encode(told)).getStatus()).isEqualTo(200);
         assertThat(asked).containsExactly(new PeerRequest.Export(2), told);
+    }
+
+    @Test
+    void whoDoesNotKnowWhoThisIsMayAskThat() {
+        PeerRequest state = new PeerRequest.State(1);
+        assertThat(send(filter, anybodys.request("GET", "/kvbm/state?asker=1", Member.NOTHING)).getStatus())
+                .isEqualTo(200);
+        assertThat(send(filter, anybodys.request("POST", "/kvbm/ask", ControlCodec.encode(state))).getStatus())
+                .isEqualTo(200);
+        assertThat(asked).containsExactly(state, state);
     }
 
     @Test
@@ -178,6 +195,68 @@ class WorkerFilterTest {
         refused(send(filter, request), 401, "signature is wrong");
     }
 
+    // ---------------------------------------------------------------------------------------------- for somebody else
+
+    private static List<PeerRequest> everything() {
+        return List.of(new PeerRequest.State(1), new PeerRequest.Export(1), new PeerRequest.Events(1, 6, 0),
+                new PeerRequest.Lease(1, 6, 0, new int[]{0}, new long[]{1}, Duration.ofSeconds(1)),
+                new PeerRequest.EndLease(1, 6, 1),
+                new PeerRequest.Pull(1, 2, 6, 0, new int[]{0}, new long[]{1}, 0, 0, new int[]{0}, ""),
+                new PeerRequest.Notify(1, "news"));
+    }
+
+    private void refusedForSomebodyElse(MockHttpServletRequest request, String why) {
+        long before = filter.rejected();
+        refused(send(filter, request), 421, why);
+        assertThat(filter.rejected()).isEqualTo(before + 1);
+        assertThat(asked).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"5, 7", "6, 6", "56, 0", "0, 0", "-5, 6"})
+    void whatIsSignedForAnotherWorkerOrAnotherLifeOfThisOneIsRefused(long worker, long epoch) {
+        Member elsewhere = anybodys.to(new Addressee(worker, epoch));
+        for (PeerRequest question : everything()) {
+            refusedForSomebodyElse(elsewhere.request("POST", "/kvbm/ask", ControlCodec.encode(question)),
+                    "for another worker");
+        }
+        refusedForSomebodyElse(elsewhere.request("GET", "/kvbm/state?asker=1", Member.NOTHING), "for another worker");
+        refusedForSomebodyElse(elsewhere.request("GET", "/kvbm/blockset?asker=1", Member.NOTHING),
+                "for another worker");
+    }
+
+    @Test
+    void whatIsForNobodyInParticularIsRefusedButForWhoThisIs() {
+        for (PeerRequest question : everything().subList(1, 7)) {
+            refusedForSomebodyElse(anybodys.request("POST", "/kvbm/ask", ControlCodec.encode(question)),
+                    "does not say whom it is for");
+        }
+        refusedForSomebodyElse(anybodys.request("GET", "/kvbm/blockset?asker=1", Member.NOTHING),
+                "does not say whom it is for");
+    }
+
+    @Test
+    void aNewAddresseeNeedsANewSignature() {
+        MockHttpServletRequest request = anybodys.to(new Addressee(5, 7))
+                .request("POST", "/kvbm/ask",
+                        ControlCodec.encode(new PeerRequest.Notify(1, "news")));
+        request.removeHeader(Addressee.HEADER);
+        request.addHeader(Addressee.HEADER, OWNER.toString());
+        refused(send(filter, request), 401, "signature is wrong");
+        assertThat(asked).isEmpty();
+    }
+
+    @Test
+    void withoutAKeyTooAQuestionIsForThisWorkerOnly() {
+        for (String addressee : List.of("5/6", "5/7", "", "5", "5/6 ", "05/6")) {
+            MockHttpServletRequest request = local("/kvbm/blockset?asker=1");
+            request.addHeader(Addressee.HEADER, addressee);
+            assertThat(send(filter(_ -> ANSWER, null), request).getStatus()).as(addressee)
+                    .isEqualTo(addressee.equals("5/6") ? 200 : 421);
+        }
+        assertThat(send(filter(_ -> ANSWER, null), local("/kvbm/blockset?asker=1")).getStatus()).isEqualTo(421);
+    }
+
     // ---------------------------------------------------------------------------------------------- what is read
 
     /** A body that counts what is read of it. */
@@ -250,7 +329,7 @@ class WorkerFilterTest {
         Body body = Body.endless(() -> {});
         refused(send(filter, with(body, Member.unsigned("POST", "/kvbm/ask", Member.NOTHING))), 401, "not signed");
         refused(send(filter(request -> ANSWER, null), with(body, Member.unsigned("POST", "/kvbm/ask",
-                Member.NOTHING))), 403, "only instances on this machine");
+                Member.NOTHING))), 403, "only questions over this machine");
         assertThat(body.read).isZero();
     }
 
@@ -348,7 +427,11 @@ class WorkerFilterTest {
     // ---------------------------------------------------------------------------------------------- on this machine
 
     private static MockHttpServletRequest local() {
-        MockHttpServletRequest request = Member.unsigned("GET", "/kvbm/state?asker=1", Member.NOTHING);
+        return local("/kvbm/state?asker=1");
+    }
+
+    private static MockHttpServletRequest local(String path) {
+        MockHttpServletRequest request = Member.unsigned("GET", path, Member.NOTHING);
         request.setRemoteAddr("127.0.0.1");
         request.setLocalAddr("127.0.0.1");
         return request;
@@ -363,13 +446,47 @@ class WorkerFilterTest {
         assertThat(response.getHeader(MessageSigner.SIGNATURE)).isNull();
     }
 
+    private static List<String> warnings(CapturedOutput output) {
+        return output.getAll().lines().filter(line -> line.contains("WARN")).toList();
+    }
+
+    @Test
+    void whoIsTurnedAwayForWantOfAKeyIsToldOfInOneLineAndNotAgainForAWhile(CapturedOutput output) {
+        WorkerFilter keyless = filter(_ -> ANSWER, null);
+        MockHttpServletRequest request = Member.unsigned("GET", "/kvbm/state?asker=1", Member.NOTHING);
+        for (int i = 0; i < 3; i++) {
+            refused(send(keyless, request), 403, "kvbm.cluster.key");
+        }
+        assertThat(warnings(output)).singleElement()
+                .asString()
+                .contains("from 192.0.2.7 to 192.0.2.8", "loopback", "kvbm.cluster.key");
+        time.pass(WorkerFilter.SILENCE.minusMillis(1));
+        send(keyless, request);
+        assertThat(warnings(output)).hasSize(1);
+        time.pass(Duration.ofMillis(1));
+        send(keyless, request);
+        send(keyless, request);
+        assertThat(warnings(output)).hasSize(2);
+    }
+
+    @Test
+    void whatOneInstanceAsksWronglyIsNoWarning(CapturedOutput output) {
+        send("GET", "/kvbm/nothing", Member.NOTHING);
+        send("POST", "/kvbm/ask", Member.NOTHING);
+        send(filter, anybodys.request("GET", "/kvbm/blockset?asker=1", Member.NOTHING));
+        assertThat(filter.rejected()).isEqualTo(3);
+        assertThat(warnings(output)).isEmpty();
+        send(filter, Member.unsigned("GET", "/kvbm/state?asker=1", Member.NOTHING));
+        assertThat(warnings(output)).singleElement().asString().contains("not signed; set kvbm.cluster.key");
+    }
+
     @ParameterizedTest
     @CsvSource({"X-Forwarded-For, 127.0.0.1", "Forwarded, for=127.0.0.1", "Via, 1.1 proxy",
         "Origin, http://localhost:8080", "origin, null"})
     void whatAProxyOrABrowserOnThisMachineHandsOnIsTurnedAwayWithoutAKey(String header, String value) {
         MockHttpServletRequest request = local();
         request.addHeader(header, value);
-        refused(send(filter(_ -> ANSWER, null), request), 403, "only instances on this machine");
+        refused(send(filter(_ -> ANSWER, null), request), 403, "only questions over this machine");
     }
 
     @ParameterizedTest
@@ -389,6 +506,6 @@ class WorkerFilterTest {
             keyless.doFilter(wrapped, answer, (_, _) -> {});
         };
         new ForwardedHeaderFilter().doFilter(request, response, then);
-        refused(response, 403, "only instances on this machine");
+        refused(response, 403, "only questions over this machine");
     }
 }
