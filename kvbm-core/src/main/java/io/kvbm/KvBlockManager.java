@@ -41,6 +41,7 @@ import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.ContentFingerprint;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.token.ModelIdentity;
+import io.kvbm.transfer.RemoteTransport;
 import io.kvbm.transfer.TransferControl;
 import io.kvbm.transfer.TransferDispatcher;
 
@@ -407,6 +408,10 @@ public final class KvBlockManager implements AutoCloseable {
             if (sharing == null) {
                 return pool.build();
             }
+            RemoteTransport transport = sharing.transport();
+            if (transport != null) {
+                memory.storages().forEach(transport::register);
+            }
             board = board(blocks, config.runtime().epoch(), sharing);
             board.ifPresent(pool::board);
             BlockPool shared = pool.build();
@@ -436,8 +441,8 @@ public final class KvBlockManager implements AutoCloseable {
         LocalWorker local = new LocalWorker(workerId, config.runtime().epoch(), fingerprint,
                 host == null ? Map.of() : Map.of(CacheLevel.G2, host.blocks().layout().config()));
         EventJournal journal = EventJournal.open(workerId, local.epoch(), pools(), events, config.eventCapacity());
-        return new Peering(local, pools(), journal, sharing.limits(), sharing.memories(), config.clock(),
-                sharing.random(), config.transferTimeout());
+        return new Peering(local, pools(), journal, sharing.limits(), sharing.memories(), sharing.transport(),
+                config.clock(), sharing.random(), config.transferTimeout());
     }
 
     /** A model without a name shares nothing, so its fingerprint is this worker's alone. */

@@ -10,6 +10,7 @@ import io.kvbm.error.ConfigException;
 import io.kvbm.remote.ChecksumMode;
 import io.kvbm.remote.PeerMemory;
 import io.kvbm.remote.SharingLimits;
+import io.kvbm.transfer.RemoteTransport;
 
 /**
  * What a manager shares with other workers, and what it takes from them.
@@ -18,10 +19,12 @@ import io.kvbm.remote.SharingLimits;
  * @param limits the bounds of what it knows of others and does for them
  * @param takeTimeout the time that opening a sequence may spend on taking blocks from others
  * @param memories where the memory of other workers is found
+ * @param transport what reaches workers whose memory is not found; null where nothing does. It stays its maker's, who
+ *        closes it after the manager
  * @param random numbers that others cannot guess
  */
 public record KvManagerSharingConfig(ChecksumMode checksums, SharingLimits limits, Duration takeTimeout,
-        PeerMemory.Source memories, RandomGenerator random) {
+        PeerMemory.Source memories, @Nullable RemoteTransport transport, RandomGenerator random) {
 
     /** Refuses a time that is not above zero. */
     public KvManagerSharingConfig {
@@ -45,6 +48,7 @@ public record KvManagerSharingConfig(ChecksumMode checksums, SharingLimits limit
         private SharingLimits limits = SharingLimits.DEFAULT;
         private Duration takeTimeout = Duration.ofSeconds(1);
         private PeerMemory.@Nullable Source memories;
+        private @Nullable RemoteTransport transport;
         private RandomGenerator random = RANDOM;
 
         private Builder() {}
@@ -73,6 +77,12 @@ public record KvManagerSharingConfig(ChecksumMode checksums, SharingLimits limit
             return this;
         }
 
+        /** What reaches workers whose memory is not found; nothing unless set. */
+        public Builder transport(RemoteTransport value) {
+            this.transport = value;
+            return this;
+        }
+
         /** Numbers that others cannot guess; the machine's unless set. */
         public Builder random(RandomGenerator value) {
             this.random = value;
@@ -82,7 +92,7 @@ public record KvManagerSharingConfig(ChecksumMode checksums, SharingLimits limit
         /** The configuration. */
         public KvManagerSharingConfig build() {
             return new KvManagerSharingConfig(checksums, limits, takeTimeout,
-                    memories == null ? PeerMemory.sameHost(checksums) : memories, random);
+                    memories == null ? PeerMemory.sameHost(checksums) : memories, transport, random);
         }
     }
 }

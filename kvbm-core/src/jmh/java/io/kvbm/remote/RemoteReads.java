@@ -42,7 +42,7 @@ public final class RemoteReads implements AutoCloseable {
 
     /** Reads consecutive blocks of a sequence as a request does. */
     public int read(int[] slots, long[] generations, IdentityChain chain, int from, List<Pin> destinations) {
-        return peer.read(blockSet, new Wanted.Sequence(slots, generations, slots.length, chain, from), destinations,
+        return peer.copy(blockSet, new Wanted.Sequence(slots, generations, slots.length, chain, from), destinations,
                 new TransferControl(MonotonicClock.SYSTEM, TIME)).blocks();
     }
 

@@ -1,6 +1,7 @@
 package io.kvbm.remote;
 
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -59,21 +60,24 @@ public final class Leases implements AutoCloseable {
     // ---------------------------------------------------------------------------------------------- read
 
     /**
-     * Holds the longest run of slots, from the first on, that still have the content of their generations.
+     * Holds the longest run of slots, from the first on, that still have the content of their generations, as far as there
+     * is room: part of a pool is left to this worker's own requests.
      *
      * @param names the identity that each has to have, as many words for every slot; none where any will do
-     * @throws RemoteException {@code BUSY} where the worker has leased as much as it may, or all workers together as much
-     *         of the pool; {@code DRAINING}
+     * @throws RemoteException {@code BUSY} where the worker has leased as much as it may, or all workers together have;
+     *         {@code DRAINING}
      */
     public PeerAnswer.Leased read(long asker, BlockPool pool, int[] slots, long[] generations, long[] names,
             Duration time) {
         PinList pins = null;
-        try (BlockList<ImmutableBlock> held = pool.holdSlots(slots, generations, names)) {
+        int room = Math.min(slots.length, readRoom(pool));
+        try (BlockList<ImmutableBlock> held = pool.holdSlots(Arrays.copyOf(slots, room),
+                Arrays.copyOf(generations, room), Arrays.copyOf(names, names.length == 0 ? 0 : names.length / slots.length * room))) {
             pins = PinList.of(held);
             if (pins.isEmpty()) {
                 return new PeerAnswer.Leased(0, new int[0], bounded(time));
             }
-            requireRoom(asker, pool, pins.size()); // before anything is computed for it
+            requireRoom(asker, pins.size()); // before anything is computed for it
             int[] checksums = pins.stream().mapToInt(BlockChecksum::of).toArray();
             return grant(asker, pool, pins, checksums, bounded(time));
         } catch (RuntimeException | Error e) {
@@ -86,15 +90,19 @@ public final class Leases implements AutoCloseable {
 
     private synchronized PeerAnswer.Leased grant(long asker, BlockPool pool, PinList pins, int[] checksums,
             Duration time) {
-        requireRoom(asker, pool, pins.size());
+        requireRoom(asker, pins.size());
+        if (pins.size() > readRoom(pool)) {
+            refused++;
+            throw new RemoteException(RemoteException.Kind.BUSY,
+                    "Blocks of " + pool + " were leased to others meanwhile; ask again");
+        }
         long number = number();
         leases.put(number, new Lease.Read(asker, pins, clock.nanoTime() + time.toNanos(), pool.blocks().number()));
         return new PeerAnswer.Leased(number, checksums, time);
     }
 
-    /** So much of a pool is left to this worker's own requests. */
-    private synchronized void requireRoom(long asker, BlockPool pool, int blocks) {
-        requireRoom(asker, blocks);
+    /** How many more blocks of a pool may be leased to be read, at least one. */
+    private synchronized int readRoom(BlockPool pool) {
         int most = part(pool, limits.readPercent());
         int leased = leases.values()
                 .stream()
@@ -102,12 +110,12 @@ public final class Leases implements AutoCloseable {
                         ? read.pins().size()
                         : 0)
                 .sum();
-        if (blocks > most - leased) {
+        if (leased >= most) {
             refused++;
             throw new RemoteException(RemoteException.Kind.BUSY, leased + " blocks of " + pool
-                    + " are leased to be read, of at most " + most + ", and " + blocks
-                    + " more are asked for; end leases or ask for fewer");
+                    + " are leased to be read, of at most " + most + "; ask when leases have ended");
         }
+        return most - leased;
     }
 
     /** A part of a pool's blocks, at least one. */
@@ -127,7 +135,7 @@ public final class Leases implements AutoCloseable {
         return next++;
     }
 
-    private void requireRoom(long worker, int blocks) {
+    private synchronized void requireRoom(long worker, int blocks) {
         if (draining) {
             throw new RemoteException(RemoteException.Kind.DRAINING,
                     "This worker is leaving and leases nothing more; ask another one");

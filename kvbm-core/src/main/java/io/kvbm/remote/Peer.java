@@ -3,10 +3,13 @@ package io.kvbm.remote;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
 
+import io.kvbm.block.BlockHandle;
 import io.kvbm.block.Pin;
+import io.kvbm.block.PinList;
 import io.kvbm.error.RemoteException;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferControl;
@@ -24,6 +27,7 @@ public final class Peer {
     private final MonotonicClock clock;
     private final PeerBreaker breaker;
     private final @Nullable PeerMemory memory;
+    private final @Nullable LeasedMemory leased;
     private final @Nullable PeerLink link;
     private final PeerCounters counters;
 
@@ -32,13 +36,14 @@ public final class Peer {
     private boolean dropped;
     private long lingerUntil;
 
-    Peer(Blockset blockset, String digest, boolean hits, @Nullable PeerMemory memory, @Nullable PeerLink link,
-            PeerLimits limits, MonotonicClock clock, PeerCounters total) {
+    Peer(Blockset blockset, String digest, boolean hits, @Nullable PeerMemory memory, @Nullable LeasedMemory leased,
+            @Nullable PeerLink link, PeerLimits limits, MonotonicClock clock, PeerCounters total) {
         this.counters = new PeerCounters(total);
         this.blockset = blockset;
         this.digest = digest;
         this.hits = hits;
         this.memory = memory;
+        this.leased = leased;
         this.link = link;
         this.limits = limits;
         this.clock = clock;
@@ -90,6 +95,11 @@ public final class Peer {
         return memory != null;
     }
 
+    /** Whether its blocks can be read, in whichever way. */
+    public boolean isReadable() {
+        return memory != null || leased != null;
+    }
+
     /** How far it can be relied on now. */
     public synchronized PeerState state() {
         return state;
@@ -102,7 +112,7 @@ public final class Peer {
 
     /** Whether blocks could be taken from it now. */
     synchronized boolean mayBeTakenFrom() {
-        return isMapped() && state == PeerState.LIVE && breaker.mayAttempt();
+        return isReadable() && state == PeerState.LIVE && breaker.mayAttempt();
     }
 
     /** The number of blocks that could be moved beside those that are. */
@@ -116,21 +126,43 @@ public final class Peer {
     }
 
     /**
+     * Reads blocks of the peer, up to the first that is not what was wanted: out of its memory where that is mapped, by a
+     * transport else.
+     *
+     * @throws RemoteException {@code TRANSPORT} where neither is there, and as {@link #begin}
+     */
+    ReadResult read(int set, Wanted wanted, List<? extends BlockHandle> into, TransferControl control) {
+        LeasedMemory elsewhere = leased;
+        if (memory != null || elsewhere == null) {
+            try (PinList pins = PinList.of(into)) {
+                return copy(set, wanted, pins, control);
+            }
+        }
+        long bytesPerBlock = requireLevel(set).blockLayout().bytesPerBlock();
+        return counted(wanted.size(), bytesPerBlock, () -> elsewhere.read(set, wanted, into, control));
+    }
+
+    /**
      * Copies blocks out of the peer's memory, up to the first that is not what was wanted.
      *
      * @throws RemoteException {@code TRANSPORT} where the memory is not mapped, and as {@link #begin}
      */
-    ReadResult read(int set, Wanted wanted, List<Pin> destinations, TransferControl control) {
+    ReadResult copy(int set, Wanted wanted, List<Pin> into, TransferControl control) {
         MappedLevel level = level(set);
-        begin(wanted.size());
+        return counted(wanted.size(), level.layout().bytesPerBlock(),
+                () -> level.read(wanted, into, control::mayGoOn));
+    }
+
+    private ReadResult counted(int blocks, long bytesPerBlock, Supplier<ReadResult> read) {
+        begin(blocks);
         boolean sound = false;
         try {
-            ReadResult result = level.read(wanted, destinations, control::mayGoOn);
-            counters.count(result, level.layout().bytesPerBlock());
+            ReadResult result = read.get();
+            counters.count(result, bytesPerBlock);
             sound = result.end() != ReadOutcome.CORRUPT;
             return result;
         } finally {
-            end(wanted.size(), sound);
+            end(blocks, sound);
         }
     }
 
@@ -138,7 +170,7 @@ public final class Peer {
         return Optional.ofNullable(memory)
                 .flatMap(mapped -> mapped.level(set))
                 .orElseThrow(() -> new RemoteException(RemoteException.Kind.TRANSPORT, "Block set " + set
-                        + " of " + this + " is not on this host, or not shared; other hosts are reached by NIXL"));
+                        + " of " + this + " is not on this host, or not shared; other hosts are reached by a transport"));
     }
 
     /**
@@ -269,6 +301,9 @@ public final class Peer {
         }
         if (memory != null) {
             memory.close();
+        }
+        if (leased != null) {
+            leased.close();
         }
     }
 

@@ -2,6 +2,7 @@ package io.kvbm.remote;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.random.RandomGenerator;
 
 import org.jspecify.annotations.Nullable;
@@ -11,6 +12,7 @@ import io.kvbm.block.RemoteBlock;
 import io.kvbm.error.FirstFailure;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.time.MonotonicClock;
+import io.kvbm.transfer.RemoteTransport;
 
 /**
  * The part of a worker that has to do with others: what it exports and answers, whom it knows, what they hold, and how
@@ -29,29 +31,44 @@ public final class Peering implements AutoCloseable {
     private final EventJournal journal;
     private final WorkerDesk desk;
     private final MonotonicClock clock;
+    private final byte[] agentMetadata;
 
     /**
      * Shares these pools.
      *
      * @param journal the events of the pools, which becomes this one's own
      * @param memories where the memory of peers is found
+     * @param transport what reaches peers whose memory is not found; null where nothing does
      * @param random numbers that others cannot guess
      * @param timeout the time within which a copy has to be over that another worker asks for
      */
     public Peering(LocalWorker local, List<BlockPool> pools, EventJournal journal, SharingLimits limits,
-            PeerMemory.Source memories, MonotonicClock clock, RandomGenerator random, Duration timeout) {
+            PeerMemory.Source memories, @Nullable RemoteTransport transport, MonotonicClock clock,
+            RandomGenerator random, Duration timeout) {
         this.local = local;
         this.pools = List.copyOf(pools);
         this.journal = journal;
         this.clock = clock;
-        this.peers = new Peers(local, limits.peers(), clock, memories);
+        this.agentMetadata = transport == null ? new byte[0] : transport.metadata();
+        this.peers = new Peers(local, limits.peers(), clock, memories, reach(local, pools, transport));
         this.index = new PeerIndex(limits.indexedSets(), limits.indexedBlocks(), random.nextLong());
         this.feeds = new PeerFeeds(local, index);
         this.leases = new Leases(limits.leases(), clock, random.nextLong());
         this.transfers = new RemoteTransfers(local, pools, peers, clock, timeout);
         this.taker = new PrefixTaker(peers, index);
-        this.desk = new WorkerDesk(local, pools, leases, transfers,
+        this.desk = new WorkerDesk(local, pools, agentMetadata, leases, transfers,
                 (epoch, from) -> new PeerAnswer.Events(EventFrameCodec.encode(journal.page(epoch, from))));
+    }
+
+    private static Peers.Reach reach(LocalWorker local, List<BlockPool> pools, @Nullable RemoteTransport transport) {
+        if (transport == null) {
+            return Peers.Reach.NONE;
+        }
+        OwnBlocks own = new OwnBlocks(pools);
+        return (blockset, link) -> blockset.agentMetadata().length == 0
+                ? Optional.empty()
+                : Optional.of(new LeasedMemory(local.workerId(), blockset, link,
+                        transport.connect(blockset.agentMetadata()), own, Thread::startVirtualThread));
     }
 
     /** This worker. */
@@ -61,7 +78,7 @@ public final class Peering implements AutoCloseable {
 
     /** What this worker exports. */
     public Blockset blockset() {
-        return local.blockset(pools);
+        return local.blockset(pools, agentMetadata);
     }
 
     /** Answers what other workers ask. */

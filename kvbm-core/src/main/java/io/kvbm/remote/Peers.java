@@ -33,18 +33,36 @@ public final class Peers implements AutoCloseable {
     private final PeerLimits limits;
     private final MonotonicClock clock;
     private final PeerMemory.Source memories;
+    private final Reach reach;
 
     private final PeerCounters counters = new PeerCounters();
     private final Map<Long, Peer> peers = new ConcurrentHashMap<>(); // read without the lock by every request
     private final List<Peer> leaving = new ArrayList<>();
     private boolean closed;
 
-    /** Knows nobody yet. */
+    /** Knows nobody yet, and reaches those whose memory is found. */
     public Peers(LocalWorker local, PeerLimits limits, MonotonicClock clock, PeerMemory.Source memories) {
+        this(local, limits, clock, memories, Reach.NONE);
+    }
+
+    /** Knows nobody yet, and reaches those whose memory is found, and others by a transport. */
+    Peers(LocalWorker local, PeerLimits limits, MonotonicClock clock, PeerMemory.Source memories, Reach reach) {
         this.local = local;
         this.limits = limits;
         this.clock = clock;
         this.memories = memories;
+        this.reach = reach;
+    }
+
+    /** What reaches the memory of workers that is not mapped. */
+    @FunctionalInterface
+    interface Reach {
+
+        /** Reaches nobody. */
+        Reach NONE = (_, _) -> Optional.empty();
+
+        /** Reaches what a worker exports; empty where it does not say how. */
+        Optional<LeasedMemory> open(Blockset blockset, PeerLink link);
     }
 
     /**
@@ -91,8 +109,10 @@ public final class Peers implements AutoCloseable {
                     + " peers that are known at most; raise the limit");
         }
         blockset.levels().forEach(this::requireOurShape);
-        Peer peer = new Peer(blockset, digest, blockset.isOf(local.fingerprint()),
-                memories.open(blockset).orElse(null), link, limits, clock, counters);
+        PeerMemory mapped = memories.open(blockset).orElse(null);
+        LeasedMemory leased = mapped == null && link != null ? reach.open(blockset, link).orElse(null) : null;
+        Peer peer = new Peer(blockset, digest, blockset.isOf(local.fingerprint()), mapped, leased, link, limits, clock,
+                counters);
         peers.put(blockset.workerId(), peer);
         if (known != null) {
             retire(known);

@@ -12,7 +12,6 @@ import io.kvbm.block.BlockHandle;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
-import io.kvbm.block.PinList;
 import io.kvbm.error.KvbmException;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.token.IdentityChain;
@@ -85,19 +84,14 @@ public final class PrefixTaker {
     private int takeRun(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,
             TransferControl control) {
         Optional<Peer> holder = peers.peer(run.holder().workerId())
-                .filter(peer -> peer.epoch() == run.holder().epoch() && peer.hits() && peer.isMapped());
+                .filter(peer -> peer.epoch() == run.holder().epoch() && peer.hits() && peer.isReadable());
         if (holder.isEmpty()) {
             return 0;
         }
         int n = Math.clamp(holder.get().room(), 1, blocks.size()); // the rest of a long run is the next one
         List<MutableBlock> own = new ArrayList<>(n);
         blocks.subList(0, n).forEach(block -> own.add((MutableBlock) block));
-        int good;
-        try (PinList destinations = PinList.of(own)) {
-            good = holder.get()
-                    .read(run.holder().blockSet(), wanted(run, n, chain, from), destinations, control)
-                    .blocks();
-        }
+        int good = holder.get().read(run.holder().blockSet(), wanted(run, n, chain, from), own, control).blocks();
         BlockList<ImmutableBlock> registered = pool.registerBlocks(own.subList(0, good), chain, from);
         for (int i = 0; i < good; i++) {
             blocks.set(i, registered.get(i));

@@ -57,9 +57,9 @@ public final class RemoteTransfers {
         request.validateBlocks();
         request.validateShapes();
         Peer peer = peers.require(request);
-        try (PinList destinations = PinList.of(request.local())) {
-            pull(peer, request.blockSet(), wanted(request), destinations, control);
-        }
+        Wanted wanted = wanted(request);
+        require(peer, request.blockSet(), wanted,
+                peer.read(request.blockSet(), wanted, request.local(), control), control);
         if (!request.notification().isEmpty()) {
             peer.order(new PeerRequest.Notify(local.workerId(), request.notification()), 0);
         }
@@ -141,13 +141,13 @@ public final class RemoteTransfers {
         peer.requireSlots(wanted.sourceSet(), wanted.sources());
         ExportedLevel level = peer.requireLevel(wanted.sourceSet());
         destinations.forEach(destination -> level.requireShape(destination.layout().config()));
-        pull(peer, wanted.sourceSet(), new Wanted.Lent(wanted.sources(), wanted.loans()), destinations,
-                new TransferControl(clock, timeout));
+        Wanted lent = new Wanted.Lent(wanted.sources(), wanted.loans());
+        TransferControl control = new TransferControl(clock, timeout);
+        require(peer, wanted.sourceSet(), lent, peer.copy(wanted.sourceSet(), lent, destinations, control), control);
     }
 
-    /** Copies blocks of a peer into pinned ones of ours, all of them or none that counts. */
-    void pull(Peer peer, int blockSet, Wanted wanted, List<Pin> destinations, TransferControl control) {
-        ReadResult result = peer.read(blockSet, wanted, destinations, control);
+    /** All blocks, or none that counts. */
+    private static void require(Peer peer, int blockSet, Wanted wanted, ReadResult result, TransferControl control) {
         if (result.end() == ReadOutcome.LATE) {
             control.check();
         }

@@ -30,10 +30,10 @@ public final class WorkerDesk implements PeerLink {
     private final LongAdder failures = new LongAdder();
     private volatile boolean draining;
 
-    WorkerDesk(LocalWorker local, List<BlockPool> pools, Leases leases, RemoteTransfers transfers, EventPages events) {
+    WorkerDesk(LocalWorker local, List<BlockPool> pools, byte[] agentMetadata, Leases leases, RemoteTransfers transfers, EventPages events) {
         this.local = local;
         this.pools = List.copyOf(pools);
-        this.blockset = BlocksetCodec.encode(local.blockset(pools));
+        this.blockset = BlocksetCodec.encode(local.blockset(pools, agentMetadata));
         this.digest = BlocksetCodec.digest(blockset);
         this.leases = leases;
         this.transfers = transfers;

@@ -80,7 +80,7 @@ class ControlCodecTest {
                 new Golden<>(new PeerRequest.Events(2, -2, 258),
                         "0003 0000000000000002 fffffffffffffffe 0000000000000102"),
                 new Golden<>(LEASE, "0004 ffffffffffffffff 0000000000000003 00000001 0000034630b8a000 "
-                        + "00000002 00000000 7fffffff 0000000000000005 7fffffffffffffff"),
+                        + "00 00000002 00000000 7fffffff 0000000000000005 7fffffffffffffff"),
                 new Golden<>(new PeerRequest.EndLease(2, 3, -4),
                         "0005 0000000000000002 0000000000000003 fffffffffffffffc"),
                 new Golden<>(PULL, "0006 ffffffffffffffff 0000000000000002 0000000000000003 00000004"

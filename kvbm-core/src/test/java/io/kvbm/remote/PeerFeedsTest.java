@@ -54,7 +54,7 @@ class PeerFeedsTest {
         SharedPool worker = SharedPool.of(ID, epoch, 8, 16);
         workers.add(worker);
         PeerMemory memory = PeerMemory.sameHost(ChecksumMode.OFF).open(worker.blockset()).orElseThrow();
-        Peer peer = new Peer(worker.blockset(), "digest", true, memory, null, PeerLimits.DEFAULT, clock,
+        Peer peer = new Peer(worker.blockset(), "digest", true, memory, null, null, PeerLimits.DEFAULT, clock,
                 new PeerCounters());
         peers.add(peer);
         return peer;
@@ -147,7 +147,7 @@ class PeerFeedsTest {
 
     @Test
     void aPeerWhoseMemoryIsNotMappedIsFollowedAndNotProposed() {
-        Peer far = new Peer(peer(EPOCH).blockset(), "digest", true, null, null, PeerLimits.DEFAULT, new ManualClock(),
+        Peer far = new Peer(peer(EPOCH).blockset(), "digest", true, null, null, null, PeerLimits.DEFAULT, new ManualClock(),
                 new PeerCounters());
         feeds.follow(far, this::answer, 100);
         assertThat(index.stats().blocks()).isEqualTo(3);

@@ -58,13 +58,13 @@ class PeerTest {
 
     private Peer peer(Blockset blockset, @Nullable PeerLink way) {
         Optional<PeerMemory> memory = PeerMemory.sameHost(ChecksumMode.FULL).open(blockset);
-        return new Peer(blockset, "digest", true, memory.orElse(null), way, LIMITS, clock, new PeerCounters());
+        return new Peer(blockset, "digest", true, memory.orElse(null), null, way, LIMITS, clock, new PeerCounters());
     }
 
     private ReadResult read(Wanted wanted) {
         try (BlockList<MutableBlock> own = reader.pool.allocateBlocks(wanted.size());
                 PinList pins = PinList.of(own)) {
-            return peer.read(SharedPool.SET, wanted, pins, control);
+            return peer.copy(SharedPool.SET, wanted, pins, control);
         }
     }
 
@@ -259,6 +259,6 @@ class PeerTest {
         Peer far = peer(Exports.of(Exports.level(SharedPool.SET)), null);
         Wanted none = new Wanted.Anything(new int[0]);
         Refused.with(Kind.TRANSPORT, () -> far.read(SharedPool.SET, none, List.of(), control));
-        Refused.with(Kind.TRANSPORT, () -> peer.read(SharedPool.SET + 1, none, List.of(), control));
+        Refused.with(Kind.TRANSPORT, () -> peer.copy(SharedPool.SET + 1, none, List.of(), control));
     }
 }

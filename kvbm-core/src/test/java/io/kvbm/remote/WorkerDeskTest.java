@@ -44,7 +44,7 @@ class WorkerDeskTest {
                 }
             }));
     private final List<Long> pages = new ArrayList<>();
-    private final WorkerDesk desk = new WorkerDesk(own.worker, List.of(own.pool), leases,
+    private final WorkerDesk desk = new WorkerDesk(own.worker, List.of(own.pool), new byte[0], leases,
             new RemoteTransfers(own.worker, List.of(own.pool), peers, clock, TIME), (epoch, from) -> {
                 pages.addAll(List.of(epoch, from));
                 return new PeerAnswer.Events(new byte[]{1, 2});
@@ -128,7 +128,7 @@ class WorkerDeskTest {
 
     @Test
     void whatFailsUnexpectedlyIsRefusedWithoutTheReasonAndCounted() {
-        WorkerDesk failing = new WorkerDesk(own.worker, List.of(own.pool), leases,
+        WorkerDesk failing = new WorkerDesk(own.worker, List.of(own.pool), new byte[0], leases,
                 new RemoteTransfers(own.worker, List.of(own.pool), peers, clock, TIME), (_, _) -> {
                     throw new IllegalStateException("inside");
                 });

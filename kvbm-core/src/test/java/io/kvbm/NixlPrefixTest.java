@@ -1,0 +1,197 @@
+package io.kvbm;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIf;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import io.kvbm.block.BlockDescriptorList;
+import io.kvbm.block.BlockList;
+import io.kvbm.block.MutableBlock;
+import io.kvbm.layout.LayoutType;
+import io.kvbm.nixl.InstalledNixl;
+import io.kvbm.nixl.NixlAgentConfig;
+import io.kvbm.nixl.NixlTransport;
+import io.kvbm.pool.BlockPool;
+import io.kvbm.remote.BlocksetCodec;
+import io.kvbm.remote.GetRequest;
+import io.kvbm.remote.PeerAnswer;
+import io.kvbm.remote.PeerLink;
+import io.kvbm.remote.PeerMemory;
+import io.kvbm.remote.PeerRequest;
+import io.kvbm.remote.Peering;
+import io.kvbm.remote.ReadOutcome;
+import io.kvbm.remote.Reconciler;
+import io.kvbm.remote.ReconcilerSettings;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+/** Managers that do not map each other's memory, as if they were on different hosts, and reach it by NIXL. */
+@Tag("nixl")
+@EnabledIf("io.kvbm.nixl.InstalledNixl#isThere")
+class NixlPrefixTest {
+
+    private static final String TENANT = "t";
+    private static final Duration LONG = Duration.ofSeconds(20);
+
+    private static long starts;
+
+    private final List<Worker> workers = new ArrayList<>();
+
+    /** A worker, and what happens before it answers. */
+    private final class Worker {
+
+        final KvBlockManager manager;
+        final NixlTransport transport;
+        final Reconciler reconciler;
+        final PeerLink desk;
+        Runnable afterLease = () -> {};
+
+        Worker(long id, LayoutType layout) {
+            this.transport = NixlTransport.start(InstalledNixl.library(),
+                    NixlAgentConfig.of(id + "." + ++starts), "UCX", Map.of());
+            this.manager = KvBlockManager.create(ToyModel.config(16, layout)
+                    .runtime(KvManagerRuntimeConfig.builder().workerId(id).build())
+                    .model(ToyModel.named("toy"))
+                    .sharing(KvManagerSharingConfig.builder()
+                            .memories(PeerMemory.Source.NONE)
+                            .transport(transport)
+                            .takeTimeout(LONG)
+                            .build())
+                    .build());
+            this.desk = this::answer;
+            this.reconciler = peering().reconciler(
+                    to -> workers.get(Integer.parseInt(to)).desk,
+                    ReconcilerSettings.DEFAULT);
+            workers.add(this);
+        }
+
+        private PeerAnswer answer(PeerRequest request) {
+            PeerAnswer answer = peering().desk().ask(request);
+            if (request instanceof PeerRequest.Lease) {
+                afterLease.run();
+            }
+            return answer;
+        }
+
+        Peering peering() {
+            return manager.peering().orElseThrow();
+        }
+
+        BlockPool pool() {
+            return manager.host().orElseThrow();
+        }
+
+        void compute(int[] tokens) {
+            try (KvSequence sequence = manager.open(tokens, TENANT)) {
+                ToyModel.computeTo(sequence, TENANT, tokens.length);
+            }
+        }
+
+        int reused(int[] tokens) {
+            try (KvSequence sequence = manager.open(tokens, TENANT)) {
+                ToyModel.verify(sequence, TENANT, IntStream.of(tokens).boxed().toList(), sequence.reusedTokens());
+                return sequence.reusedTokens();
+            }
+        }
+
+        long misses(ReadOutcome why) {
+            return peering().stats().misses().get(why);
+        }
+    }
+
+    private static int[] tokens(int count) {
+        return IntStream.range(0, count).toArray();
+    }
+
+    /** Has everybody learn what everybody else holds, which is so many blocks in all. */
+    private void settle(int blocks) {
+        List<String> addresses = IntStream.range(0, workers.size()).mapToObj(Integer::toString).toList();
+        await().atMost(LONG).until(() -> {
+            for (Worker worker : workers) {
+                worker.reconciler.listed(addresses);
+                worker.reconciler.step(Runnable::run);
+            }
+            return workers.getLast().peering().index().stats().blocks() == blocks;
+        });
+    }
+
+    @AfterEach
+    void nothingIsHeld() {
+        for (Worker worker : workers) {
+            await().atMost(LONG)
+                    .untilAsserted(() -> assertThat(worker.peering().leases().stats().readLeases()).isZero());
+            assertThat(worker.pool().stats().holders()).isZero();
+            assertThat(worker.transport.unfinished()).isZero();
+            worker.manager.close();
+            worker.transport.close();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"FULLY_CONTIGUOUS, FULLY_CONTIGUOUS", "FULLY_CONTIGUOUS, LAYER_SEPARATE",
+        "LAYER_SEPARATE, LAYER_SEPARATE_OUTER_FIRST"})
+    void whatAnotherHostHasComputedIsReused(LayoutType theirs, LayoutType ours) {
+        Worker one = new Worker(1, theirs);
+        Worker two = new Worker(2, ours);
+        one.compute(tokens(40));
+        settle(10);
+        assertThat(two.peering().peers().getFirst().isMapped()).isFalse();
+        assertThat(two.reused(tokens(41))).isEqualTo(40);
+        assertThat(two.peering().taker().stats().taken()).isEqualTo(10);
+    }
+
+    @Test
+    void whatItsOwnerHasReusedMeanwhileIsComputed() {
+        Worker one = new Worker(1, LayoutType.FULLY_CONTIGUOUS);
+        Worker two = new Worker(2, LayoutType.FULLY_CONTIGUOUS);
+        one.compute(tokens(40));
+        settle(10);
+        one.pool().clear();
+        assertThat(two.reused(tokens(41))).isZero();
+        assertThat(two.misses(ReadOutcome.STALE)).isOne();
+    }
+
+    @Test
+    void bytesThatChangeUnderALeaseThatHasEndedAreNotTaken() {
+        Worker one = new Worker(1, LayoutType.FULLY_CONTIGUOUS);
+        Worker two = new Worker(2, LayoutType.FULLY_CONTIGUOUS);
+        one.compute(tokens(40));
+        settle(10);
+        one.afterLease = () -> {
+            one.peering().leases().gone(2);
+            one.pool().clear();
+            try (BlockList<MutableBlock> all = one.pool().allocateBlocks(16)) {
+                all.forEach(block -> block.segment().fill((byte) 77));
+            }
+        };
+        assertThat(two.reused(tokens(41))).isZero();
+        assertThat(two.misses(ReadOutcome.CORRUPT)).isOne();
+    }
+
+    @Test
+    void blocksAreFetchedByHand() {
+        Worker one = new Worker(1, LayoutType.LAYER_SEPARATE);
+        Worker two = new Worker(2, LayoutType.FULLY_CONTIGUOUS);
+        two.peering().importBlockset(BlocksetCodec.decode(BlocksetCodec.encode(one.manager.exportBlockset())),
+                one.desk);
+        try (BlockList<MutableBlock> theirs = one.pool().allocateBlocks(3);
+                BlockList<MutableBlock> ours = two.pool().allocateBlocks(3)) {
+            Filling.fill(theirs, 5);
+            two.manager.get(GetRequest.builder()
+                    .from(two.manager.getRemoteBlocksImmutable(BlockDescriptorList.ofMutable(theirs)))
+                    .to(ours)
+                    .build());
+            assertThat(Filling.firstOther(ours, 5)).isEmpty();
+        }
+    }
+}
