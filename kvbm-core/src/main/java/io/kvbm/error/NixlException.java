@@ -27,7 +27,7 @@ public final class NixlException extends KvbmException {
         /** No metadata of the remote agent is loaded, or none that covers what was asked for. */
         UNKNOWN_REMOTE(Decision.MISS),
 
-        /** The remote agent is gone; its metadata has to be loaded again. */
+        /** The connection to the remote agent broke; its metadata has to be loaded again. */
         DISCONNECTED(Decision.MISS),
 
         /** The request is under way; it can be posted again or closed once it is not. */

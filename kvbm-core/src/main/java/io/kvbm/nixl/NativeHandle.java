@@ -102,7 +102,13 @@ final class NativeHandle {
     /** Closes it because of a failure, which is what later uses of it, and of what was built on it, are told. */
     void closeBecauseOf(NixlException cause) {
         assert lock.isHeldByCurrentThread();
-        close(cause, new FirstFailure());
+        FirstFailure failure = new FirstFailure();
+        close(cause, failure);
+        try {
+            failure.rethrow();
+        } catch (RuntimeException e) {
+            cause.addSuppressed(e);
+        }
     }
 
     private boolean close(@Nullable NixlException cause, FirstFailure failure) {

@@ -109,8 +109,6 @@ final class NixlApi {
 
     native int invalidateRemoteMd(long agent, long name);
 
-    native int checkRemoteMd(long agent, long name, long list);
-
     native int agentMakeConnection(long agent, long name, long options);
 
     native int createXferDlist(int memoryKind, long list);

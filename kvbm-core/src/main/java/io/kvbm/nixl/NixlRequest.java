@@ -81,8 +81,7 @@ public final class NixlRequest implements AutoCloseable {
      * Starts the transfer; again, where it was posted before.
      *
      * @return {@code DONE} where it ended at once, or {@code ACTIVE}
-     * @throws NixlException {@code ACTIVE} where it is still under way, {@code DISCONNECTED} or {@code BACKEND_FAILED}
-     *         where it cannot be started
+     * @throws NixlException {@code ACTIVE} where it is still under way, {@code DISCONNECTED} where it cannot be started
      */
     public State post() {
         core.lock().lock();
@@ -111,20 +110,18 @@ public final class NixlRequest implements AutoCloseable {
     }
 
     private State post(long request, long options) {
-        if (state == State.ACTIVE && settle(core.api().getXferStatus(core.pointer(), request),
+        if (state == State.ACTIVE && settled(core.api().getXferStatus(core.pointer(), request),
                 "nixl_capi_get_xfer_status") == State.ACTIVE) {
             throw new NixlException(NixlException.Kind.ACTIVE, "nixl_capi_post_xfer_req", null,
                     handle + " is still under way; ask for its state until it is not, then post it again");
         }
-        failure = null;
         return settled(core.api().postXferReq(core.pointer(), request, options), "nixl_capi_post_xfer_req");
     }
 
     /**
      * How far it is. While it is under way asking is also what moves it on.
      *
-     * @throws NixlException {@code DISCONNECTED} where the remote agent is gone, {@code BACKEND_FAILED} where the
-     *         transfer failed otherwise; the same is thrown again until it is posted again
+     * @throws NixlException {@code DISCONNECTED} where it failed, and again whenever it is asked
      */
     public State state() {
         core.lock().lock();
@@ -156,25 +153,9 @@ public final class NixlRequest implements AutoCloseable {
             state = State.DONE;
         } else {
             state = State.FAILED;
-            failure = failure(status, function);
+            failure = remote.lost(status, function);
         }
         return state;
-    }
-
-    /**
-     * The C API answers the same for a broken connection as for any other failure. A broken connection is told by NIXL
-     * having dropped the remote agent, which leaves prepared lists that point into nothing.
-     */
-    private NixlException failure(int status, String function) {
-        if (remote.isKnown()) {
-            return NixlStatus.failure(status, function, NixlException.Kind.BACKEND_FAILED,
-                    handle + " failed; its bytes are to be counted as not moved");
-        }
-        NixlException gone = NixlStatus.failure(status, function, NixlException.Kind.DISCONNECTED,
-                "The connection of agent " + core.name() + " to " + remote.name()
-                        + " broke; load its metadata anew");
-        remote.handle().closeBecauseOf(gone);
-        return gone;
     }
 
     /**

@@ -63,8 +63,9 @@ public final class RemoteAgent implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             int status = core.api()
                     .agentMakeConnection(handle.pointer(), arena.allocateFrom(name).address(), 0);
-            NixlStatus.check(status, "nixl_capi_agent_make_connection", NixlException.Kind.DISCONNECTED,
-                    "Agent " + core.name() + " cannot connect to " + name + "; close it and load its metadata anew");
+            if (!NixlStatus.isGood(status)) {
+                throw lost(status, "nixl_capi_agent_make_connection");
+            }
         } finally {
             core.lock().unlock();
         }
@@ -83,20 +84,26 @@ public final class RemoteAgent implements AutoCloseable {
                     .genNotif(handle.pointer(), arena.allocateFrom(name).address(),
                             arena.allocateFrom(ValueLayout.JAVA_BYTE, message).address(),
                             message.length, 0);
-            NixlStatus.check(status, "nixl_capi_gen_notif", NixlException.Kind.DISCONNECTED, "A message of "
-                    + message.length + " bytes cannot be sent to agent " + name);
+            if (!NixlStatus.isGood(status)) {
+                throw lost(status, "nixl_capi_gen_notif");
+            }
         } finally {
             core.lock().unlock();
         }
     }
 
-    /** Whether NIXL still has its metadata. Called under the lock. */
-    boolean isKnown() {
-        try (Arena arena = Arena.ofConfined()) {
-            return NixlStatus.isGood(agent.core()
-                    .api()
-                    .checkRemoteMd(handle.pointer(), arena.allocateFrom(name).address(), 0));
-        }
+    /**
+     * What a failed call has shown. The C API answers the same for a broken connection as for any other failure of a
+     * backend, after which UCX uses the connection no more either way. So every failure is taken for the end of the
+     * connection: what was made for the remote agent is closed, as its lists point into what the connection held. Called
+     * under the lock.
+     */
+    NixlException lost(int status, String function) {
+        NixlException gone = NixlStatus.failure(status, function, NixlException.Kind.DISCONNECTED,
+                "The connection of agent " + agent.name() + " to " + name + " broke; load its metadata anew");
+        agent.forget(this);
+        handle.closeBecauseOf(gone);
+        return gone;
     }
 
     /** Closes the requests and prepared lists that name it, and drops its metadata. Further calls do nothing. */

@@ -1,5 +1,6 @@
 package io.kvbm.nixl;
 
+import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -60,14 +61,14 @@ class NixlAgentTest {
 
     @Test
     void aPutBringsTheBytesToTheOther() {
-        byte[] before = agents.near.segment().asSlice(0, 4096).toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
+        byte[] before = agents.near.segment().asSlice(0, 4096).toArray(ValueLayout.JAVA_BYTE);
         try (NixlRequest request = agents.backend.request(NixlOperation.PUT, agents.nearPages(), agents.remote,
                 agents.farPages())) {
             request.post();
             agents.finish(request);
         }
         assertThat(agents.near.segment().mismatch(agents.far.segment())).isEqualTo(-1);
-        assertThat(agents.far.segment().asSlice(0, 4096).toArray(java.lang.foreign.ValueLayout.JAVA_BYTE))
+        assertThat(agents.far.segment().asSlice(0, 4096).toArray(ValueLayout.JAVA_BYTE))
                 .isEqualTo(before);
     }
 

@@ -44,7 +44,7 @@ final class TwoAgents implements AutoCloseable {
         fill(far, 2);
     }
 
-    private static void fill(HostStorage memory, int seed) {
+    static void fill(HostStorage memory, int seed) {
         Random random = new Random(seed);
         for (long at = 0; at < memory.size(); at += Long.BYTES) {
             memory.segment().set(ValueLayout.JAVA_LONG, at, random.nextLong());
