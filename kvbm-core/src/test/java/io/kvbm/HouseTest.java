@@ -40,6 +40,8 @@ class HouseTest {
                 .definedBy("io.kvbm.transfer") //
                 .layer("remote")
                 .definedBy("io.kvbm.remote") //
+                .layer("nixl")
+                .definedBy("io.kvbm.nixl") //
                 .layer("manager")
                 .definedBy("io.kvbm") //
                 .whereLayer("time")
@@ -63,6 +65,18 @@ class HouseTest {
                 .whereLayer("remote")
                 .mayOnlyAccessLayers("error", "time", "token", "layout", "storage", "block", "pool", "event",
                         "transfer") //
+                .whereLayer("nixl")
+                .mayOnlyAccessLayers("error", "time", "layout", "storage", "block", "transfer") //
+                .check(HOUSE);
+    }
+
+    @Test
+    void onlyTheRoomOfNixlNamesJna() {
+        noClasses().that()
+                .resideOutsideOfPackage("io.kvbm.nixl")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("com.sun.jna..")
                 .check(HOUSE);
     }
 
@@ -75,8 +89,8 @@ class HouseTest {
     void coreKnowsNoFramework() {
         noClasses().should()
                 .dependOnClassesThat()
-                .resideInAnyPackage("org.springframework..", "io.micrometer..", "com.sun.jna..",
-                        "jcuda..", "sun.misc..", "jdk.internal..")
+                .resideInAnyPackage("org.springframework..", "io.micrometer..", "jcuda..", "sun.misc..",
+                        "jdk.internal..")
                 .check(HOUSE);
     }
 

@@ -8,7 +8,8 @@ import org.jspecify.annotations.Nullable;
  */
 public abstract sealed class KvbmException extends RuntimeException
         permits BlockException, ClosedException, ConfigException, DescriptorException, IdentityException,
-        LayoutException, PoolException, RemoteException, StorageException, TokenException, TransferException {
+        LayoutException, NixlException, PoolException, RemoteException, StorageException, TokenException,
+        TransferException {
 
     private static final long serialVersionUID = 1L;
 

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** A main class of the tests in a JVM of its own, which is spoken to by its standard streams. */
 public final class JavaProcess implements AutoCloseable {
@@ -29,18 +30,25 @@ public final class JavaProcess implements AutoCloseable {
     }
 
     public static JavaProcess start(Class<?> main, Object... arguments) throws IOException {
+        return startWith(List.of(), main, arguments);
+    }
+
+    /** Starts it with further libraries on its class path, which are given by a part of their file's name. */
+    public static JavaProcess startWith(List<String> libraries, Class<?> main, Object... arguments)
+            throws IOException {
         List<String> command = new ArrayList<>(
                 List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto",
-                        "--enable-native-access=ALL-UNNAMED", "-cp", classPath(), main.getName()));
+                        "--enable-native-access=ALL-UNNAMED", "-cp", classPath(libraries), main.getName()));
         Arrays.stream(arguments).map(Object::toString).forEach(command::add);
         return new JavaProcess(
                 new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start());
     }
 
-    private static String classPath() {
+    private static String classPath(List<String> more) {
         return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
-                .filter(entry -> !entry.endsWith(".jar") || LIBRARIES.stream().anyMatch(entry::contains))
+                .filter(entry -> !entry.endsWith(".jar")
+                        || Stream.concat(LIBRARIES.stream(), more.stream()).anyMatch(entry::contains))
                 .collect(Collectors.joining(File.pathSeparator));
     }
 

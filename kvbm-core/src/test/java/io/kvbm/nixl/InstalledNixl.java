@@ -1,0 +1,43 @@
+package io.kvbm.nixl;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Optional;
+
+/** The NIXL of this machine: one in a usual place, or the one that {@code .ci/nixl} installs. */
+final class InstalledNixl {
+
+    private static final Path OF_THE_TESTS = Path.of("/usr/local/lib/kvbm-nixl");
+
+    private InstalledNixl() {}
+
+    /** Whether tests that need NIXL run: where it is, and where {@code KVBM_REQUIRE} says that it has to be. */
+    static boolean isThere() {
+        String required = System.getenv().getOrDefault("KVBM_REQUIRE", "");
+        return Arrays.asList(required.split(",", -1)).contains("nixl") || find() instanceof NixlLibrary;
+    }
+
+    static NixlLibrary library() {
+        return switch (find()) {
+            case NixlLibrary library -> library;
+            case Nixl.Absent absent -> throw new AssertionError(absent.description() + "; run .ci/nixl");
+        };
+    }
+
+    private static Nixl find() {
+        return given().map(Nixl::at).orElseGet(Nixl::find);
+    }
+
+    /** What another process has to be given to find the same. */
+    static String path() {
+        return library().location().library().toString();
+    }
+
+    private static Optional<Path> given() {
+        boolean usual = new NixlLocator().locate(null)
+                .filter(found -> found.origin() != NixlLocation.Origin.SYSTEM)
+                .isPresent();
+        return usual || !Files.isDirectory(OF_THE_TESTS) ? Optional.empty() : Optional.of(OF_THE_TESTS);
+    }
+}
