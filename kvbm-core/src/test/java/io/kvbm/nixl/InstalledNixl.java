@@ -6,19 +6,19 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /** The NIXL of this machine: one in a usual place, or the one that {@code .ci/nixl} installs. */
-final class InstalledNixl {
+public final class InstalledNixl {
 
     private static final Path OF_THE_TESTS = Path.of("/usr/local/lib/kvbm-nixl");
 
     private InstalledNixl() {}
 
     /** Whether tests that need NIXL run: where it is, and where {@code KVBM_REQUIRE} says that it has to be. */
-    static boolean isThere() {
+    public static boolean isThere() {
         String required = System.getenv().getOrDefault("KVBM_REQUIRE", "");
         return Arrays.asList(required.split(",", -1)).contains("nixl") || find() instanceof NixlLibrary;
     }
 
-    static NixlLibrary library() {
+    public static NixlLibrary library() {
         return switch (find()) {
             case NixlLibrary library -> library;
             case Nixl.Absent absent -> throw new AssertionError(absent.description() + "; run .ci/nixl");

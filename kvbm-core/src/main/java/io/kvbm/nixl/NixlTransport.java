@@ -1,0 +1,94 @@
+package io.kvbm.nixl;
+
+import java.util.IdentityHashMap;
+import java.util.Map;
+
+import io.kvbm.error.NixlException;
+import io.kvbm.error.StorageException;
+import io.kvbm.storage.HostStorage;
+import io.kvbm.storage.Storage;
+import io.kvbm.transfer.BlockRanges;
+import io.kvbm.transfer.RemoteAccess;
+import io.kvbm.transfer.RemoteTransport;
+
+/** One agent of NIXL with one backend, as the way to the memory of workers on other hosts. */
+public final class NixlTransport implements RemoteTransport {
+
+    /** The name of this transport, and the key under which storage is registered with it. */
+    public static final String NAME = "nixl";
+
+    private final NixlAgent agent;
+    private final NixlBackend backend;
+    private final TransferPoller poller;
+    private final Map<BlockRanges, PreparedBlocks> prepared = new IdentityHashMap<>();
+
+    private NixlTransport(NixlAgent agent, NixlBackend backend) {
+        this.agent = agent;
+        this.backend = backend;
+        this.poller = new TransferPoller(agent);
+    }
+
+    /**
+     * Makes an agent.
+     *
+     * @param config its name, which no other life of any worker has, and how it works
+     * @param plugin what moves the bytes, such as {@code UCX}
+     * @param parameters of the plugin, those that are to differ from its own
+     * @throws NixlException {@code SETUP_FAILED} where NIXL refuses
+     */
+    public static NixlTransport start(NixlLibrary library, NixlAgentConfig config, String plugin,
+            Map<String, String> parameters) {
+        NixlAgent agent = library.createAgent(config);
+        try {
+            return new NixlTransport(agent, agent.createBackend(plugin, parameters));
+        } catch (RuntimeException | Error e) {
+            agent.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public void register(Storage storage) {
+        if (!(storage instanceof HostStorage host)) {
+            throw new StorageException(StorageException.Kind.OPERATION_FAILED, "Memory of kind " + storage.type()
+                    + " cannot be registered with NIXL here; share blocks that lie in host memory");
+        }
+        host.registrations().register(NAME, () -> backend.register(host.address(), host.size()));
+    }
+
+    @Override
+    public byte[] metadata() {
+        return agent.metadata();
+    }
+
+    @Override
+    public RemoteAccess connect(byte[] metadata) {
+        return new NixlAccess(backend, metadata, poller, this::prepared);
+    }
+
+    private synchronized PreparedBlocks prepared(BlockRanges blocks) {
+        return prepared.computeIfAbsent(blocks, ranges -> new PreparedBlocks(ranges, backend::prepare));
+    }
+
+    /** The number of transfers of which it is not known whether they still move bytes, and whose blocks stay held. */
+    public int unfinished() {
+        return poller.abandoned();
+    }
+
+    @Override
+    public void close() {
+        poller.stop();
+        agent.close();
+        poller.release();
+    }
+
+    @Override
+    public String toString() {
+        return "NixlTransport[" + agent + ", " + backend.plugin() + "]";
+    }
+}

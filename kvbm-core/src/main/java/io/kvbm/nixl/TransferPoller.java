@@ -1,0 +1,196 @@
+package io.kvbm.nixl;
+
+import java.util.Iterator;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.kvbm.block.PinList;
+import io.kvbm.error.NixlException;
+import io.kvbm.transfer.TransferControl;
+
+/**
+ * The thread that asks an agent again and again how far its transfers are, which is also what moves them, and those that
+ * others make of its memory. A transfer keeps its blocks until NIXL says that it has ended, whoever waits for it.
+ */
+final class TransferPoller {
+
+    /** Between two looks while nothing of our own is under way; others may read our memory. */
+    private static final long IDLE_NANOS = 200_000;
+
+    private static final long WAIT_NANOS = 1_000_000;
+
+    private static final Logger log = LoggerFactory.getLogger(TransferPoller.class);
+
+    private final NixlAgent agent;
+    private final Queue<Flight> flights = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger abandoned = new AtomicInteger();
+    private final Thread thread;
+    private volatile boolean stopped;
+    private boolean deaf;
+
+    TransferPoller(NixlAgent agent) {
+        this.agent = agent;
+        this.thread = Thread.ofPlatform().name("kvbm-nixl").daemon().start(this::run);
+    }
+
+    /** A transfer that was posted, and the blocks that it writes. */
+    final class Flight {
+
+        private final NixlRequest request;
+        private final PinList pins;
+        private final Thread caller = Thread.currentThread();
+        private volatile boolean isOver;
+        private @Nullable NixlException failure;
+        private boolean isAbandoned;
+
+        private Flight(NixlRequest request, PinList pins) {
+            this.request = request;
+            this.pins = pins;
+        }
+
+        /**
+         * Returns when all bytes were moved.
+         *
+         * @throws NixlException where it failed
+         * @throws io.kvbm.error.TransferException where the caller may not wait any longer; it goes on
+         */
+        void await(TransferControl control) {
+            while (!isOver) {
+                if (!control.mayGoOn()) {
+                    abandon();
+                    control.check();
+                }
+                LockSupport.parkNanos(this, WAIT_NANOS);
+            }
+            if (failure != null) {
+                throw failure;
+            }
+        }
+
+        private synchronized void abandon() {
+            if (!isOver) {
+                isAbandoned = true;
+                abandoned.incrementAndGet();
+            }
+        }
+
+        /** Whether it has ended. */
+        private boolean isEnded() {
+            try {
+                return request.state() != NixlRequest.State.ACTIVE;
+            } catch (NixlException e) {
+                failure = e;
+                return true;
+            }
+        }
+
+        private synchronized void end() {
+            try {
+                request.cancel();
+            } finally {
+                pins.close();
+                isOver = true;
+                if (isAbandoned) {
+                    abandoned.decrementAndGet();
+                }
+                LockSupport.unpark(caller);
+            }
+        }
+    }
+
+    /**
+     * Posts a request. It closes the request and the pins when it has ended.
+     *
+     * @throws NixlException where it cannot be posted: then the request is closed and the pins are the caller's
+     */
+    Flight start(NixlRequest request, PinList pins) {
+        Flight flight = new Flight(request, pins);
+        NixlRequest.State state;
+        try {
+            state = request.post();
+        } catch (RuntimeException | Error e) {
+            request.cancel();
+            throw e;
+        }
+        if (state == NixlRequest.State.ACTIVE) {
+            flights.add(flight);
+            LockSupport.unpark(thread);
+        } else {
+            flight.end();
+        }
+        return flight;
+    }
+
+    private void run() {
+        while (!stopped) {
+            try {
+                look();
+            } catch (RuntimeException e) {
+                log.warn("A transfer could not be brought to its end", e);
+            }
+            if (flights.isEmpty()) {
+                LockSupport.parkNanos(this, IDLE_NANOS);
+            } else {
+                Thread.yield();
+            }
+        }
+    }
+
+    private void look() {
+        for (Iterator<Flight> each = flights.iterator(); each.hasNext();) {
+            Flight flight = each.next();
+            if (flight.isEnded()) {
+                each.remove();
+                flight.end();
+            }
+        }
+        if (!deaf) {
+            serve();
+        }
+    }
+
+    /** Moves what others ask for. */
+    private void serve() {
+        try {
+            var _ = agent.takeNotifications();
+        } catch (NixlException e) {
+            deaf = true;
+            log.warn("What others read of this worker's memory is not driven: {}", e.getMessage());
+        }
+    }
+
+    /** The number of transfers that nobody waits for any more. */
+    int abandoned() {
+        return abandoned.get();
+    }
+
+    /** Looks no more. */
+    void stop() {
+        stopped = true;
+        LockSupport.unpark(thread);
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Ends what has not ended, once the agent is gone and nothing can arrive any more. */
+    void release() {
+        for (Flight flight = flights.poll(); flight != null; flight = flights.poll()) {
+            flight.end();
+        }
+    }
+}
