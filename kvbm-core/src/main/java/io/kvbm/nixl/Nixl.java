@@ -1,14 +1,13 @@
 package io.kvbm.nixl;
 
 import java.nio.file.Path;
-import java.util.Optional;
 
 /** NIXL as this machine has it: a library to make agents of, or the reason why there is none. */
 public sealed interface Nixl permits NixlLibrary, Nixl.Absent {
 
     /** Looks for it in the environment, then in the usual places, and loads it. A process loads it once. */
     static Nixl find() {
-        return NixlLibrary.load(Optional.empty());
+        return NixlLibrary.load(null);
     }
 
     /**
@@ -16,7 +15,7 @@ public sealed interface Nixl permits NixlLibrary, Nixl.Absent {
      * environment.
      */
     static Nixl at(Path path) {
-        return NixlLibrary.load(Optional.of(path));
+        return NixlLibrary.load(path);
     }
 
     /** One line that says what there is. */

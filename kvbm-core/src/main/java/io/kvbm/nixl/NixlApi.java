@@ -46,11 +46,6 @@ final class NixlApi {
         return name.toString();
     }
 
-    /** Where the system found it. */
-    String file() {
-        return library.getFile().getPath();
-    }
-
     native byte isStub();
 
     native int createConfiguredAgent(long name, long config, long agent);

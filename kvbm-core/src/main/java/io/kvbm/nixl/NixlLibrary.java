@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
 
 import org.jspecify.annotations.Nullable;
 
@@ -12,8 +11,6 @@ import io.kvbm.error.NixlException;
 
 /** NIXL, loaded into this process. */
 public final class NixlLibrary implements Nixl {
-
-    private static final String SEVERAL = "; one process can use one library";
 
     private static @Nullable NixlLibrary loaded;
 
@@ -29,19 +26,23 @@ public final class NixlLibrary implements Nixl {
     }
 
     /** The one library of the process; made by the first call that finds it. */
-    static synchronized Nixl load(Optional<Path> path) {
-        Optional<NixlLocation> found = new NixlLocator().locate(path.orElse(null));
-        if (found.isEmpty()) {
+    static synchronized Nixl load(@Nullable Path path) {
+        NixlLocation location = new NixlLocator().locate(path).orElse(null);
+        if (location == null) {
             return new Absent("there is no " + NixlLocator.LIBRARY + " at "
-                    + path.map(Path::toString).orElseGet(() -> System.getenv(NixlLocator.VARIABLE))
+                    + (path == null ? System.getenv(NixlLocator.VARIABLE) : path)
                     + "; give the file, its folder, or a virtual environment with the wheel nixl-cu12");
         }
-        NixlLocation location = found.get();
         if (loaded != null) {
-            return path.isEmpty() || loaded.location.library().equals(location.library())
+            return path == null || loaded.location.library().equals(location.library())
                     ? loaded
-                    : new Absent(loaded.location + " is loaded, and " + location.library() + " is asked for" + SEVERAL);
+                    : new Absent(loaded.location + " is loaded, and " + location.library()
+                            + " is asked for; one process can use one library");
         }
+        return load(location);
+    }
+
+    private static Nixl load(NixlLocation location) {
         try {
             CLibrary c = new CLibrary();
             prepare(c, location);
@@ -52,16 +53,19 @@ public final class NixlLibrary implements Nixl {
             NixlLibrary library = new NixlLibrary(location, api, c);
             loaded = library;
             return library;
-        } catch (RuntimeException | LinkageError e) {
+        } catch (VirtualMachineError e) {
+            throw e;
+        } catch (RuntimeException | Error e) {
+            // JNA throws a bare Error where the machine has a native part of another version
             return new Absent(reason(location, e));
         }
     }
 
     private static String reason(NixlLocation location, Throwable failure) {
-        if (failure instanceof NoClassDefFoundError) {
+        if (failure.getCause() instanceof ClassNotFoundException) {
             return "JNA is not on the class path; add net.java.dev.jna:jna";
         }
-        return location.origin() == NixlLocation.Origin.SYSTEM
+        return location.origin() == NixlLocation.Origin.SYSTEM && failure instanceof UnsatisfiedLinkError
                 ? "no wheel nixl-cu12 or nixl-cu13 is in a usual place, and the system knows no " + NixlLocator.LIBRARY
                         + "; install one, or set " + NixlLocator.VARIABLE
                 : location.library() + " cannot be loaded: " + firstLine(failure);

@@ -118,8 +118,10 @@ class NixlPeerTest {
     }
 
     private static void finish(NixlRequest request) {
-        await().atMost(SOON).pollInterval(Duration.ofMillis(1)).until(
-                () -> request.state() == NixlRequest.State.DONE);
+        await().atMost(SOON)
+                .pollInterval(Duration.ofMillis(1))
+                .until(
+                        () -> request.state() == NixlRequest.State.DONE);
     }
 
     /** A process with an agent, as this one knows it. */
@@ -135,7 +137,7 @@ class NixlPeerTest {
             output = new BufferedReader(new InputStreamReader(process.output(), StandardCharsets.US_ASCII));
             String line = output.readLine();
             assertThat(line).as("what the peer says of itself").isNotNull();
-            String[] words = line.split(" ");
+            String[] words = line.split(" ", -1);
             remote = agent.load(Base64.getDecoder().decode(words[1]));
             assertThat(remote.name()).isEqualTo(name);
             list = backend.prepare(remote, TransferRanges.evenly(Long.parseLong(words[0]), 4096, 4096, PAGES));
