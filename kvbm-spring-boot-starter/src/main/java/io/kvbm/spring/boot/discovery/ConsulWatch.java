@@ -75,7 +75,8 @@ final class ConsulWatch implements SmartLifecycle, DisposableBean {
         if (questions == null && consul != null && member != null) {
             questions = Executors.newSingleThreadScheduledExecutor(
                     Thread.ofPlatform().name("kvbm-consul").daemon().factory());
-            var _ = questions.scheduleWithFixedDelay(() -> ask(consul, member), 0, PAUSE.toMillis(), TimeUnit.MILLISECONDS);
+            var _ = questions.scheduleWithFixedDelay(() -> ask(consul, member), 0, PAUSE.toMillis(),
+                    TimeUnit.MILLISECONDS);
         }
     }
 
