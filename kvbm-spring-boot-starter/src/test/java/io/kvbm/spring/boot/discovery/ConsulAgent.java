@@ -26,11 +26,11 @@ final class ConsulAgent implements AutoCloseable {
 
     private final HttpClient http = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(1)).build();
     private final List<Integer> ports = Instance.freePorts(4);
-    private Path data;
+    private final Path data = Files.createTempDirectory("consul");
     private Process process;
 
     private ConsulAgent() throws IOException {
-        startEmpty();
+        process = launch();
     }
 
     /** Whether tests that need Consul run: where it is, and where {@code KVBM_REQUIRE} says that it has to be. */
@@ -45,24 +45,27 @@ final class ConsulAgent implements AutoCloseable {
         return new ConsulAgent();
     }
 
-    /** Starts again where it stopped. */
-    void startAgain() throws IOException {
-        process = new ProcessBuilder("consul", "agent", "-server", "-bootstrap-expect=1", "-bind=127.0.0.1",
-                "-client=127.0.0.1", "-data-dir=" + data, "-http-port=" + port(), "-dns-port=-1", "-grpc-port=-1",
-                "-server-port=" + ports.get(1), "-serf-lan-port=" + ports.get(2), "-serf-wan-port=" + ports.get(3),
-                "-disable-host-node-id", "-hcl=disable_update_check = true",
+    private Process launch() throws IOException {
+        Process launched = new ProcessBuilder("consul", "agent", "-server", "-bootstrap-expect=1",
+                "-bind=127.0.0.1", "-client=127.0.0.1", "-data-dir=" + data, "-http-port=" + port(), "-dns-port=-1",
+                "-grpc-port=-1", "-server-port=" + ports.get(1), "-serf-lan-port=" + ports.get(2),
+                "-serf-wan-port=" + ports.get(3), "-disable-host-node-id", "-hcl=disable_update_check = true",
                 "-hcl=performance { raft_multiplier = 1 }").redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(data.resolve("log").toFile()))
                 .start();
         await().atMost(Duration.ofSeconds(30)).until(this::leads);
+        return launched;
+    }
+
+    /** Starts again where it stopped. */
+    void startAgain() throws IOException {
+        process = launch();
     }
 
     /** Starts again, knowing nothing of what was registered. */
     void startEmpty() throws IOException {
-        if (data != null) {
-            FileSystemUtils.deleteRecursively(data);
-        }
-        data = Files.createTempDirectory("consul");
+        FileSystemUtils.deleteRecursively(data);
+        Files.createDirectory(data);
         startAgain();
     }
 
@@ -150,8 +153,8 @@ final class ConsulAgent implements AutoCloseable {
     }
 
     @Override
-    public void close() throws IOException, InterruptedException {
-        stop();
+    public void close() throws IOException {
+        process.destroyForcibly().onExit().join();
         FileSystemUtils.deleteRecursively(data);
     }
 }

@@ -48,9 +48,6 @@ class ConsulClusterTest {
     private static Client ofOne;
     private static Client ofTwo;
 
-    private static ForkedInstance three;
-    private static Client ofThree;
-
     @BeforeAll
     static void start() throws IOException {
         consul = ConsulAgent.start();
@@ -84,6 +81,11 @@ class ConsulClusterTest {
         ForkedInstance instance = ForkedInstance.start(worker, ports.get(worker), consul, all.toArray(String[]::new));
         started.add(instance);
         return instance;
+    }
+
+    /** The third, to which things happen, in the life that it has now. */
+    private static ForkedInstance three() {
+        return started.getLast();
     }
 
     private static Client client(ForkedInstance instance) {
@@ -151,12 +153,12 @@ class ConsulClusterTest {
     @Test
     @Order(1)
     void aNewcomerIsKnownWithinTwoSecondsOfItsEntry() throws IOException {
-        three = fork(3);
+        ForkedInstance three = fork(3);
         await().pollInterval(Duration.ofMillis(20)).atMost(SOON).until(() -> consul.lists("3"));
         within(Duration.ofSeconds(2), "newcomer known, its entry being readable,",
                 () -> one.peer("3").isPresent() && two.peer("3").isPresent());
         three.awaitStart();
-        ofThree = client(three);
+        client(three);
         String epoch = three.epoch();
         assertThat(isKnown(three, epoch)).isTrue();
         await().atMost(SOON).until(() -> takenFrom(three) > 0 && three.taken() > 0);
@@ -178,13 +180,14 @@ class ConsulClusterTest {
     @Test
     @Order(3)
     void oneThatIsKilledIsGoneWithItsMemoryWithinTenSeconds() throws IOException, InterruptedException {
+        ForkedInstance three = three();
         Set<String> memory = three.ownMemory();
         assertThat(List.of(one, two)).allSatisfy(
                 survivor -> assertThat(survivor.peersMemory()).containsAnyElementsOf(memory));
         three.kill();
         within(Duration.ofSeconds(10), "killed one forgotten and unmapped",
                 () -> isForgotten(three) && isUnmapped(memory, one) && isUnmapped(memory, two));
-        ofThree.leave();
+        clients.getLast().leave();
         assertNobodyNoticed();
     }
 
@@ -199,11 +202,11 @@ class ConsulClusterTest {
     @Test
     @Order(4)
     void oneThatIsStartedAgainUnderItsIdIsKnownAndReadAgain() throws IOException {
-        three = fork(3);
+        ForkedInstance three = fork(3);
         three.awaitStart();
         String epoch = three.epoch();
         within(Duration.ofSeconds(5), "started again, known", () -> isKnown(three, epoch));
-        ofThree = client(three);
+        client(three);
         await().atMost(SOON).until(() -> takenFrom(three) > 0 && three.taken() > 0);
         assertNobodyNoticed();
     }
@@ -212,15 +215,15 @@ class ConsulClusterTest {
     @Order(5)
     void oneThatComesBackWithOtherBlocksBeforeAnybodyMissedItIsKnownWithinFiveSeconds()
             throws IOException, InterruptedException {
-        String before = three.epoch();
-        three.kill();
-        ofThree.leave();
-        three = fork(3, "kvbm.host.blocks=" + (Client.BLOCKS - 100));
+        String before = three().epoch();
+        three().kill();
+        clients.getLast().leave();
+        ForkedInstance three = fork(3, "kvbm.host.blocks=" + (Client.BLOCKS - 100));
         three.awaitStart();
         String epoch = three.epoch();
         assertThat(epoch).isNotEqualTo(before);
         within(Duration.ofSeconds(5), "changed one known", () -> isKnown(three, epoch));
-        ofThree = client(three);
+        client(three);
         await().atMost(SOON).until(() -> takenFrom(three) > 0 && three.taken() > 0);
         assertNobodyNoticed();
     }
@@ -228,8 +231,9 @@ class ConsulClusterTest {
     @Test
     @Order(6)
     void oneThatIsAskedToStopLeavesTheCatalogAndItsPeers() throws InterruptedException {
+        ForkedInstance three = three();
         assertThat(three.terminate()).isIn(0, 143);
-        ofThree.leave();
+        clients.getLast().leave();
         assertThat(consul.lists("3")).isFalse();
         within(SOON, "stopped one forgotten", () -> isForgotten(three));
         assertNobodyNoticed();

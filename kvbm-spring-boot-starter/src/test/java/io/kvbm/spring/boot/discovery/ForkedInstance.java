@@ -195,7 +195,7 @@ final class ForkedInstance implements AutoCloseable {
 
     /** Asks it to end by SIGTERM, and says how it did. */
     int terminate() throws InterruptedException {
-        process.destroy();
+        process.toHandle().destroy(); // the process's own way would close its input, at which it ends by itself
         return awaitEnd();
     }
 
@@ -204,6 +204,11 @@ final class ForkedInstance implements AutoCloseable {
             throw new AssertionError("Worker " + worker + " does not end:\n" + log());
         }
         return process.exitValue();
+    }
+
+    @Override
+    public String toString() {
+        return "worker " + worker;
     }
 
     @Override

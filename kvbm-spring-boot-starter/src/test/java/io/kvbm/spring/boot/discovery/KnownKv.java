@@ -52,7 +52,8 @@ final class KnownKv {
             MemorySegment block = sequence.blocks().get(i).segment();
             long wrong = block.mismatch(kv(manager, tokens, i, block.byteSize()));
             if (wrong >= 0) {
-                throw new AssertionError("Block " + i + " of " + found + " that were found has a wrong byte at " + wrong);
+                throw new AssertionError(
+                        "Block " + i + " of " + found + " that were found has a wrong byte at " + wrong);
             }
         }
         return found;
