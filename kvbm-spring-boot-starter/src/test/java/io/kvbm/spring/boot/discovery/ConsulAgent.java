@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
+import org.awaitility.core.ConditionTimeoutException;
 import org.springframework.util.FileSystemUtils;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -53,7 +54,12 @@ final class ConsulAgent implements AutoCloseable {
                 "-hcl=performance { raft_multiplier = 1 }").redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(data.resolve("log").toFile()))
                 .start();
-        await().atMost(Duration.ofSeconds(30)).until(this::leads);
+        try {
+            await().atMost(Duration.ofSeconds(30)).until(this::leads);
+        } catch (ConditionTimeoutException e) {
+            launched.destroyForcibly();
+            throw new IOException("Consul does not lead:\n" + Files.readString(data.resolve("log")), e);
+        }
         return launched;
     }
 
