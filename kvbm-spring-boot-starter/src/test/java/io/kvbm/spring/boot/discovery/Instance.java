@@ -79,7 +79,7 @@ final class Instance implements AutoCloseable {
 
     private static List<String> arguments(int port, String... properties) {
         List<String> arguments = new ArrayList<>(List.of("--server.port=" + port, "--spring.application.name=cluster",
-                "--spring.main.banner-mode=off", "--kvbm.shutdown.delay=0s"));
+                "--spring.main.banner-mode=off"));
         Arrays.stream(properties).map(property -> "--" + property).forEach(arguments::add);
         return arguments;
     }
@@ -87,7 +87,7 @@ final class Instance implements AutoCloseable {
     /** Small, and quicker in everything than it is by default. */
     private static Instance run(int port, List<String> arguments) {
         arguments.addAll(List.of("--kvbm.host.blocks=64", "--kvbm.cluster.poll-interval=100ms",
-                "--kvbm.cluster.ask-interval=200ms"));
+                "--kvbm.cluster.ask-interval=200ms", "--kvbm.shutdown.delay=0s"));
         return new Instance(port,
                 new SpringApplicationBuilder(Application.class).run(arguments.toArray(String[]::new)));
     }
