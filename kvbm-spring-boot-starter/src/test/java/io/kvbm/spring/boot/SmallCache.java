@@ -36,9 +36,14 @@ public final class SmallCache {
 
     /** A model of the same geometry with a name. */
     public static ModelIdentity identity() {
+        return identity("r1");
+    }
+
+    /** The same with other weights, so that nothing computed with the one is of use to the other. */
+    public static ModelIdentity identity(String revision) {
         return ModelIdentity.builder()
                 .modelId("small")
-                .revision("r1")
+                .revision(revision)
                 .adapter("tuned@3")
                 .dtype("BF16")
                 .layers(2)

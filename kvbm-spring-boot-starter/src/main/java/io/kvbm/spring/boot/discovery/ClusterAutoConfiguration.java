@@ -216,13 +216,15 @@ public final class ClusterAutoConfiguration {
 
         @Bean
         ConsulWatch kvbmConsulWatch(ObjectProvider<ConsulClient> consul,
-                ObjectProvider<ConsulDiscoveryProperties> properties, ObjectProvider<ClusterMember> member) {
-            return new ConsulWatch(consul.getIfUnique(), properties
-                    .stream()
+                ObjectProvider<ConsulDiscoveryProperties> properties, ObjectProvider<ClusterMember> members) {
+            ClusterMember member = members.getIfAvailable();
+            String token = properties.stream()
                     .map(ConsulDiscoveryProperties::getAclToken)
                     .filter(StringUtils::hasText)
                     .findFirst()
-                    .orElse(null), member.getIfAvailable());
+                    .orElse(null);
+            return member == null ? new ConsulWatch(null, token, "", () -> {})
+                    : new ConsulWatch(consul.getIfUnique(), token, member.service(), member::look);
         }
 
         private static void point(NewService service, Pointer pointer, Environment environment) {

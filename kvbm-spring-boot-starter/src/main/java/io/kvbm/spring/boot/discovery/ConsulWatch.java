@@ -15,8 +15,8 @@ import org.springframework.cloud.consul.model.http.ConsulHeaders;
 import org.springframework.context.SmartLifecycle;
 
 /**
- * Waits for Consul to say that the instances of the service have changed, and has the member look at once. That is
- * quicker than its next poll, and nothing else depends on it: the poll goes on, whatever becomes of the question here.
+ * Waits for Consul to say that the instances of a service have changed, and has them looked at, at once. That is quicker
+ * than the next poll, and nothing else depends on it: the poll goes on, whatever becomes of the question here.
  */
 final class ConsulWatch implements SmartLifecycle, DisposableBean {
 
@@ -33,7 +33,8 @@ final class ConsulWatch implements SmartLifecycle, DisposableBean {
 
     private final @Nullable ConsulClient consul;
     private final @Nullable String token;
-    private final @Nullable ClusterMember member;
+    private final String service;
+    private final Runnable changed;
     private @Nullable ScheduledExecutorService questions;
     private long index;
     private int pauses;
@@ -41,27 +42,28 @@ final class ConsulWatch implements SmartLifecycle, DisposableBean {
     /**
      * A watch.
      *
-     * @param consul null where the application does not use it
+     * @param consul null where nothing is to be watched
      * @param token of Consul's access control; null where there is none
-     * @param member null where this instance is none
+     * @param changed what to do when instances of the service have come, gone, or become healthy or not
      */
-    ConsulWatch(@Nullable ConsulClient consul, @Nullable String token, @Nullable ClusterMember member) {
+    ConsulWatch(@Nullable ConsulClient consul, @Nullable String token, String service, Runnable changed) {
         this.consul = consul;
         this.token = token;
-        this.member = member;
+        this.service = service;
+        this.changed = changed;
     }
 
-    private void ask(ConsulClient consul, ClusterMember member) {
+    private void ask(ConsulClient consul) {
         if (pauses > 0) {
             pauses--;
             return;
         }
         try {
-            Long now = ConsulHeaders.getConsulIndex(consul.getHealthServices(member.service(), false, token, null,
+            Long now = ConsulHeaders.getConsulIndex(consul.getHealthServices(service, false, token, null,
                     new QueryParams(WAIT.toSeconds(), index)));
             if (now != null && now != index) {
                 index = now < index ? 0 : now; // it goes back where Consul was started anew
-                member.look();
+                changed.run();
             }
         } catch (RuntimeException e) {
             log.debug("Consul does not say when instances change, so they are polled only: {}", e.toString());
@@ -72,10 +74,11 @@ final class ConsulWatch implements SmartLifecycle, DisposableBean {
 
     @Override
     public void start() {
-        if (questions == null && consul != null && member != null) {
+        if (questions == null && consul != null) {
             questions = Executors.newSingleThreadScheduledExecutor(
                     Thread.ofPlatform().name("kvbm-consul").daemon().factory());
-            var _ = questions.scheduleWithFixedDelay(() -> ask(consul, member), 0, PAUSE.toMillis(), TimeUnit.MILLISECONDS);
+            var _ = questions.scheduleWithFixedDelay(() -> ask(consul), 0, PAUSE.toMillis(),
+                    TimeUnit.MILLISECONDS);
         }
     }
 

@@ -61,10 +61,10 @@ final class HttpLinks implements PeerLinks, AutoCloseable {
             http.sslContext(tls);
         }
         this.secret = tls != null;
-        this.http = http.connectTimeout(timeout)
+        this.http = new OwnThreadHttpClient(http.connectTimeout(timeout)
                 .executor(Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("kvbm-http-", 0).factory()))
                 .followRedirects(HttpClient.Redirect.NEVER)
-                .build();
+                .build());
         MemberInterceptor member = new MemberInterceptor(signer, clock);
         this.quick = Pace.of(this.http, timeout, member);
         this.patient = Pace.of(this.http, pullTimeout.plus(timeout), member);

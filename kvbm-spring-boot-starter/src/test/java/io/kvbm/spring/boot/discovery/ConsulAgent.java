@@ -13,24 +13,25 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
+import org.awaitility.core.ConditionTimeoutException;
+import org.springframework.util.FileSystemUtils;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 import static org.awaitility.Awaitility.await;
 
-/** A real Consul agent on this machine, in memory and alone. */
+/** A real Consul server on this machine, alone, with a folder of its own. */
 final class ConsulAgent implements AutoCloseable {
 
     private static final JsonMapper JSON = JsonMapper.builder().build();
 
     private final HttpClient http = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(1)).build();
-    private final int port;
+    private final List<Integer> ports = Instance.freePorts(4);
+    private final Path data = Files.createTempDirectory("consul");
     private Process process;
 
-    private ConsulAgent(int port) throws IOException {
-        this.port = port;
-        this.process = launch();
-        await().atMost(Duration.ofSeconds(30)).until(this::leads);
+    private ConsulAgent() throws IOException {
+        process = launch();
     }
 
     /** Whether tests that need Consul run: where it is, and where {@code KVBM_REQUIRE} says that it has to be. */
@@ -42,21 +43,40 @@ final class ConsulAgent implements AutoCloseable {
     }
 
     static ConsulAgent start() throws IOException {
-        return new ConsulAgent(Instance.freePorts(1).getFirst());
+        return new ConsulAgent();
     }
 
     private Process launch() throws IOException {
-        List<Integer> ports = Instance.freePorts(3);
-        Path log = Files.createTempFile("consul", ".log");
-        log.toFile().deleteOnExit();
-        return new ProcessBuilder("consul", "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1",
-                "-http-port=" + port, "-dns-port=-1", "-grpc-port=-1", "-server-port=" + ports.get(0),
-                "-serf-lan-port=" + ports.get(1), "-serf-wan-port=" + ports.get(2), "-disable-host-node-id",
-                "-hcl=disable_update_check = true").redirectErrorStream(true).redirectOutput(log.toFile()).start();
+        Process launched = new ProcessBuilder("consul", "agent", "-server", "-bootstrap-expect=1",
+                "-bind=127.0.0.1", "-client=127.0.0.1", "-data-dir=" + data, "-http-port=" + port(), "-dns-port=-1",
+                "-grpc-port=-1", "-server-port=" + ports.get(1), "-serf-lan-port=" + ports.get(2),
+                "-serf-wan-port=" + ports.get(3), "-disable-host-node-id", "-hcl=disable_update_check = true",
+                "-hcl=performance { raft_multiplier = 1 }").redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(data.resolve("log").toFile()))
+                .start();
+        try {
+            await().atMost(Duration.ofSeconds(30)).until(this::leads);
+        } catch (ConditionTimeoutException e) {
+            launched.destroyForcibly();
+            throw new IOException("Consul does not lead:\n" + Files.readString(data.resolve("log")), e);
+        }
+        return launched;
+    }
+
+    /** Starts again where it stopped. */
+    void startAgain() throws IOException {
+        process = launch();
+    }
+
+    /** Starts again, knowing nothing of what was registered. */
+    void startEmpty() throws IOException {
+        FileSystemUtils.deleteRecursively(data);
+        Files.createDirectory(data);
+        startAgain();
     }
 
     int port() {
-        return port;
+        return ports.getFirst();
     }
 
     private boolean leads() {
@@ -70,7 +90,7 @@ final class ConsulAgent implements AutoCloseable {
     private String call(String method, String path, String body) throws IOException {
         try {
             HttpResponse<String> response = http.send(HttpRequest
-                    .newBuilder(URI.create("http://127.0.0.1:" + port + path))
+                    .newBuilder(URI.create("http://127.0.0.1:" + port() + path))
                     .timeout(Duration.ofSeconds(5))
                     .method(method, HttpRequest.BodyPublishers.ofString(body))
                     .build(), HttpResponse.BodyHandlers.ofString());
@@ -95,11 +115,13 @@ final class ConsulAgent implements AutoCloseable {
 
     /** Whether an instance can be found. */
     boolean lists(Instance instance) {
+        return lists(Long.toUnsignedString(instance.manager.workerId()));
+    }
+
+    /** Whether a worker can be found. */
+    boolean lists(String worker) {
         return entries("cluster").stream()
-                .anyMatch(entry -> entry.path("ServiceMeta")
-                        .path(Pointer.WORKER_KEY)
-                        .asString("")
-                        .equals(Long.toUnsignedString(instance.manager.workerId())));
+                .anyMatch(entry -> entry.path("ServiceMeta").path(Pointer.WORKER_KEY).asString("").equals(worker));
     }
 
     /** Somebody takes an entry out. */
@@ -120,12 +142,6 @@ final class ConsulAgent implements AutoCloseable {
         }
     }
 
-    /** Starts again, knowing nothing of what was registered. */
-    void startAgain() throws IOException {
-        process = launch();
-        await().atMost(Duration.ofSeconds(30)).until(this::leads);
-    }
-
     /** Stops it without ending it, so that it takes connections and answers none. */
     void freeze() throws IOException, InterruptedException {
         signal("STOP");
@@ -143,7 +159,8 @@ final class ConsulAgent implements AutoCloseable {
     }
 
     @Override
-    public void close() {
-        process.destroyForcibly();
+    public void close() throws IOException {
+        process.destroyForcibly().onExit().join();
+        FileSystemUtils.deleteRecursively(data);
     }
 }

@@ -1,9 +1,13 @@
 package io.kvbm.spring.boot.discovery;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
-import java.util.stream.IntStream;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
 
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -13,141 +17,298 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.condition.EnabledIf;
-
-import io.kvbm.spring.boot.discovery.KvbmCluster.Publication;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import tools.jackson.databind.JsonNode;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-/** Three instances that find each other in a real Consul, to which one thing after the other happens. */
+/**
+ * Three instances, each in a JVM of its own, that find each other in a real Consul and answer clients, while one thing
+ * after the other happens to them and to Consul. Times are those of an application that sets none.
+ */
 @Tag("consul")
+@EnabledOnOs(OS.LINUX)
 @EnabledIf("io.kvbm.spring.boot.discovery.ConsulAgent#isThere")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class ConsulClusterTest {
 
     private static final String KEY = "kvbm.cluster.key=0123456789abcdef0123456789abcdef";
     private static final Duration SOON = Duration.ofSeconds(30);
-    private static final Duration HEALED = Duration.ofSeconds(20);
 
+    private static final List<ForkedInstance> started = new ArrayList<>();
+    private static final List<Client> clients = new ArrayList<>();
     private static ConsulAgent consul;
-    private static Instance one;
-    private static Instance two;
-    private static int prompts;
+    private static List<Integer> ports;
+
+    /** Two that nothing happens to, and whose clients are to notice nothing. */
+    private static ForkedInstance one;
+    private static ForkedInstance two;
+    private static Client ofOne;
+    private static Client ofTwo;
 
     @BeforeAll
     static void start() throws IOException {
         consul = ConsulAgent.start();
-        List<Integer> ports = Instance.freePorts(2);
-        one = Instance.start(ports.get(0), consul, KEY);
-        two = Instance.start(ports.get(1), consul, KEY);
-        await().atMost(SOON).until(() -> one.knows(two) && two.knows(one));
+        ports = Instance.freePorts(5);
+        one = fork(1);
+        two = fork(2);
+        one.awaitStart();
+        two.awaitStart();
+        String epochOfOne = one.epoch();
+        String epochOfTwo = two.epoch();
+        await().atMost(SOON).until(() -> one.knows("2", epochOfTwo) && two.knows("1", epochOfOne));
+        ofOne = client(one);
+        ofTwo = client(two);
     }
 
     @AfterAll
-    static void stop() {
-        one.close();
-        two.close();
+    static void stop() throws IOException, InterruptedException {
+        for (Client client : clients) {
+            client.leave();
+        }
+        started.forEach(ForkedInstance::close);
         consul.close();
     }
 
-    /** What one has computed the other finds, as if nothing had happened. */
-    private static void share() {
-        int first = 1000 * ++prompts;
-        int[] tokens = IntStream.range(first, first + 21).toArray();
-        long before = two.peering().index().stats().blocks();
-        one.compute(tokens);
-        await().atMost(SOON).until(() -> two.peering().index().stats().blocks() != before);
-        assertThat(two.reused(tokens)).isEqualTo(20);
+    private static ForkedInstance fork(int worker, String... properties) throws IOException {
+        List<String> all = new ArrayList<>(List.of(properties));
+        all.add(KEY);
+        if (all.stream().noneMatch(property -> property.startsWith("kvbm.host.blocks"))) {
+            all.add("kvbm.host.blocks=" + Client.BLOCKS);
+        }
+        ForkedInstance instance = ForkedInstance.start(worker, ports.get(worker), consul, all.toArray(String[]::new));
+        started.add(instance);
+        return instance;
     }
 
-    private static void assertPublishedAgain() {
+    /** The third, to which things happen, in the life that it has now. */
+    private static ForkedInstance three() {
+        return started.getLast();
+    }
+
+    private static Client client(ForkedInstance instance) {
+        Client client = new Client(instance);
+        clients.add(client);
+        return client;
+    }
+
+    // ---------------------------------------------------------------------------------------------- what is watched
+
+    /** Waits for what has to come within a time, and prints how long it took. */
+    private static void within(Duration limit, String what, BooleanSupplier condition) {
         long start = System.nanoTime();
-        await().atMost(HEALED)
-                .until(() -> consul.lists(one) && consul.lists(two)
-                        && one.member.publication() == Publication.PUBLISHED
-                        && two.member.publication() == Publication.PUBLISHED);
-        System.out.println("ConsulClusterTest: registered again after "
+        await().pollInterval(Duration.ofMillis(20)).atMost(limit).until(condition::getAsBoolean);
+        System.out.println("ConsulClusterTest: " + what + " after "
                 + Duration.ofNanos(System.nanoTime() - start).toMillis() + " ms");
     }
 
+    private static boolean isKnown(ForkedInstance instance, String epoch) {
+        return one.knows(instance.worker, epoch) && two.knows(instance.worker, epoch);
+    }
+
+    private static boolean isForgotten(ForkedInstance instance) {
+        return one.peer(instance.worker).isEmpty() && two.peer(instance.worker).isEmpty();
+    }
+
+    private static boolean isPublished(ForkedInstance instance) {
+        return consul.lists(instance.worker) && instance.cluster().path("publication").asString().equals("PUBLISHED");
+    }
+
+    /** Both go on taking blocks from others and answering for as long as that. */
+    private static void assertShared(Duration time) {
+        long end = System.nanoTime() + time.toNanos();
+        int rounds = 0;
+        do {
+            long answers = ofOne.answers() + ofTwo.answers();
+            long ofFirst = one.taken();
+            long ofSecond = two.taken();
+            await().atMost(SOON)
+                    .until(() -> one.taken() > ofFirst && two.taken() > ofSecond
+                            && ofOne.answers() + ofTwo.answers() > answers);
+            rounds++;
+        } while (System.nanoTime() < end);
+        System.out.println("ConsulClusterTest: both have taken blocks again, " + rounds + " times");
+        assertNobodyNoticed();
+    }
+
+    private static void assertNobodyNoticed() {
+        assertThat(ofOne.unanswered()).isEmpty();
+        assertThat(ofTwo.unanswered()).isEmpty();
+        assertThat(clients).allSatisfy(client -> assertThat(client.wrong()).isEmpty());
+    }
+
+    /** The blocks that another one, in whatever life it is, was read by both. */
+    private static long takenFrom(ForkedInstance instance) {
+        return List.of(one, two)
+                .stream()
+                .flatMap(survivor -> survivor.peer(instance.worker).stream())
+                .mapToLong(peer -> peer.path("blocksTaken").asLong())
+                .sum();
+    }
+
+    // ---------------------------------------------------------------------------------------------- what happens
+
     @Test
     @Order(1)
-    void aNewcomerIsKnownWithinTwoSecondsAndOneThatStopsIsTakenOut() throws IOException {
-        try (Instance three = Instance.start(Instance.freePorts(1).getFirst(), consul, KEY)) {
-            await().pollInterval(Duration.ofMillis(20)).atMost(SOON).until(() -> consul.lists(three));
-            long readable = System.nanoTime();
-            await().pollInterval(Duration.ofMillis(20)).atMost(Duration.ofSeconds(2)).until(() -> one.knows(three));
-            System.out.println("ConsulClusterTest: newcomer known "
-                    + Duration.ofNanos(System.nanoTime() - readable).toMillis() + " ms after its entry was readable");
-            three.member.stop();
-            assertThat(consul.lists(three)).isFalse();
-            assertThat(three.member.publication()).isEqualTo(Publication.WITHDRAWN);
-            await().atMost(SOON).until(() -> !one.knows(three));
-        }
-        share();
+    void aNewcomerIsKnownWithinTwoSecondsOfItsEntry() throws IOException {
+        ForkedInstance three = fork(3);
+        await().pollInterval(Duration.ofMillis(20)).atMost(SOON).until(() -> consul.lists("3"));
+        within(Duration.ofSeconds(2), "newcomer known, its entry being readable,",
+                () -> one.peer("3").isPresent() && two.peer("3").isPresent());
+        three.awaitStart();
+        client(three);
+        String epoch = three.epoch();
+        assertThat(isKnown(three, epoch)).isTrue();
+        await().atMost(SOON).until(() -> takenFrom(three) > 0 && three.taken() > 0);
+        assertNobodyNoticed();
     }
 
     @Test
     @Order(2)
     void anEntryHasItsPointerAndAnIdOfItsOwn() {
-        assertThat(consul.entries("cluster")).hasSize(2)
-                .extracting(entry -> entry.path("ServiceID").asString())
-                .containsExactlyInAnyOrder("cluster-" + Long.toUnsignedString(one.manager.workerId()),
-                        "cluster-" + Long.toUnsignedString(two.manager.workerId()));
-        assertThat(consul.entries("cluster")).allSatisfy(entry -> {
-            assertThat(entry.path("ServiceMeta").path(Pointer.PATH_KEY).asString()).isEqualTo("/kvbm");
-            assertThat(entry.path("ServiceMeta").path(Pointer.VERSION_KEY).asString()).isEqualTo(Pointer.VERSION);
+        assertThat(consul.entries("cluster")).hasSize(3).allSatisfy(entry -> {
+            JsonNode metadata = entry.path("ServiceMeta");
+            assertThat(entry.path("ServiceID").asString())
+                    .isEqualTo("cluster-" + metadata.path(Pointer.WORKER_KEY).asString());
+            assertThat(metadata.path(Pointer.PATH_KEY).asString()).isEqualTo("/kvbm");
+            assertThat(metadata.path(Pointer.VERSION_KEY).asString()).isEqualTo(Pointer.VERSION);
         });
     }
 
     @Test
     @Order(3)
-    void strangersUnderTheNameOfTheServiceChangeNothing() throws IOException {
-        int nobody = Instance.freePorts(1).getFirst();
-        consul.register("cluster", "stranger-dead", nobody);
-        consul.register("cluster", "stranger-consul", consul.port());
-        await().atMost(SOON).until(() -> one.member.addresses() == 4);
-        long refusals = one.member.refusals();
-        await().atMost(SOON).until(() -> one.member.refusals() > refusals);
-        share();
-        assertThat(one.peering().peers()).hasSize(1);
-        consul.forget("stranger-dead");
-        consul.forget("stranger-consul");
+    void oneThatIsKilledIsGoneWithItsMemoryWithinTenSeconds() throws IOException, InterruptedException {
+        ForkedInstance three = three();
+        Set<String> memory = three.ownMemory();
+        assertThat(List.of(one, two)).allSatisfy(
+                survivor -> assertThat(survivor.peersMemory()).containsAnyElementsOf(memory));
+        three.kill();
+        within(Duration.ofSeconds(10), "killed one forgotten and unmapped",
+                () -> isForgotten(three) && isUnmapped(memory, one) && isUnmapped(memory, two));
+        clients.getLast().leave();
+        assertNobodyNoticed();
+    }
+
+    private static boolean isUnmapped(Set<String> memory, ForkedInstance survivor) {
+        try {
+            return Collections.disjoint(survivor.peersMemory(), memory);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test
     @Order(4)
-    void anInstanceThatConsulForgetsIsRegisteredAgain() throws IOException {
-        consul.forget("cluster-" + Long.toUnsignedString(one.manager.workerId()));
-        await().atMost(SOON).until(() -> one.member.publication() == Publication.UNPUBLISHED);
-        share();
-        assertPublishedAgain();
+    void oneThatIsStartedAgainUnderItsIdIsKnownAndReadAgain() throws IOException {
+        ForkedInstance three = fork(3);
+        three.awaitStart();
+        String epoch = three.epoch();
+        within(Duration.ofSeconds(5), "started again, known", () -> isKnown(three, epoch));
+        client(three);
+        await().atMost(SOON).until(() -> takenFrom(three) > 0 && three.taken() > 0);
+        assertNobodyNoticed();
     }
 
     @Test
     @Order(5)
-    void aConsulThatHangsCostsNothing() throws IOException, InterruptedException {
-        consul.freeze();
-        try {
-            for (int i = 0; i < 3; i++) {
-                share();
-            }
-        } finally {
-            consul.thaw();
-        }
-        share();
-        assertThat(one.knows(two) && two.knows(one)).isTrue();
+    void oneThatComesBackWithOtherBlocksBeforeAnybodyMissedItIsKnownWithinFiveSeconds()
+            throws IOException, InterruptedException {
+        String before = three().epoch();
+        three().kill();
+        clients.getLast().leave();
+        ForkedInstance three = fork(3, "kvbm.host.blocks=" + (Client.BLOCKS - 100));
+        three.awaitStart();
+        String epoch = three.epoch();
+        assertThat(epoch).isNotEqualTo(before);
+        within(Duration.ofSeconds(5), "changed one known", () -> isKnown(three, epoch));
+        client(three);
+        await().atMost(SOON).until(() -> takenFrom(three) > 0 && three.taken() > 0);
+        assertNobodyNoticed();
     }
 
     @Test
     @Order(6)
-    void aConsulThatIsAwayAndComesBackEmptyCostsNothingAndKnowsUsAgain() throws IOException, InterruptedException {
+    void oneThatIsAskedToStopLeavesTheCatalogAndItsPeers() throws InterruptedException {
+        ForkedInstance three = three();
+        assertThat(three.terminate()).isIn(0, 143);
+        clients.getLast().leave();
+        assertThat(consul.lists("3")).isFalse();
+        within(SOON, "stopped one forgotten", () -> isForgotten(three));
+        assertNobodyNoticed();
+    }
+
+    @Test
+    @Order(7)
+    void strangersAndAnotherModelUnderTheNameOfTheServiceAreNeverAHit() throws IOException {
+        consul.register("cluster", "stranger-dead", ports.getFirst());
+        consul.register("cluster", "stranger-consul", consul.port());
+        ForkedInstance four = fork(4, "revision=r2");
+        four.awaitStart();
+        String epoch = four.epoch();
+        within(SOON, "another model known", () -> isKnown(four, epoch) && four.knows("1", one.epoch()));
+        Client ofFour = client(four);
+        await().atMost(SOON).until(() -> ofFour.answers() > 100 && ofFour.found() > 0);
+        assertShared(Duration.ofSeconds(3));
+        assertThat(List.of(one, two)).allSatisfy(survivor -> {
+            assertThat(survivor.cluster().path("addresses").asInt()).isEqualTo(5);
+            assertThat(survivor.cluster().path("refusals").asLong()).isPositive();
+            assertThat(survivor.peer("4")).hasValueSatisfying(peer -> {
+                assertThat(peer.path("sameModel").asBoolean()).isFalse();
+                assertThat(peer.path("blocksTaken").asLong()).isZero();
+            });
+        });
+        assertThat(four.taken()).isZero();
+    }
+
+    @Test
+    @Order(8)
+    void aConsulThatHangsCostsNothing() throws IOException, InterruptedException {
+        consul.freeze();
+        try {
+            assertShared(Duration.ofSeconds(20));
+        } finally {
+            consul.thaw();
+        }
+        assertPublished();
+    }
+
+    @Test
+    @Order(9)
+    void aConsulThatIsAwayAndComesBackCostsNothing() throws IOException, InterruptedException {
         consul.stop();
-        await().atMost(SOON).until(() -> one.member.failedPolls() > 3 && two.member.failedPolls() > 3);
-        share();
+        assertShared(Duration.ofSeconds(30));
         consul.startAgain();
-        share();
-        assertPublishedAgain();
-        assertThat(one.knows(two) && two.knows(one)).isTrue();
+        assertPublished();
+    }
+
+    @Test
+    @Order(10)
+    void aConsulThatComesBackEmptyKnowsUsAgainWithinTwentySeconds() throws IOException, InterruptedException {
+        consul.stop();
+        consul.startEmpty();
+        assertThat(consul.entries("cluster")).isEmpty();
+        assertPublished();
+        assertShared(Duration.ofSeconds(2));
+    }
+
+    private static void assertPublished() {
+        within(Duration.ofSeconds(20), "registered, Consul being back,",
+                () -> isPublished(one) && isPublished(two));
+        assertThat(one.knows("2", two.epoch()) && two.knows("1", one.epoch())).isTrue();
+    }
+
+    @Test
+    @Order(11)
+    void afterAllOfThatNoClientOfTheTwoHasNoticed() throws InterruptedException {
+        ofOne.leave();
+        ofTwo.leave();
+        assertNobodyNoticed();
+        assertThat(one.taken()).isPositive();
+        assertThat(two.taken()).isPositive();
+        System.out.println("ConsulClusterTest: " + clients.stream().mapToLong(Client::answers).sum()
+                + " prompts answered, " + (ofOne.answers() + ofTwo.answers()) + " by the two, which took "
+                + (one.taken() + two.taken()) + " blocks; none failed, no wrong byte");
     }
 }

@@ -14,14 +14,18 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 
 import javax.net.ssl.SSLContext;
 
@@ -173,6 +177,30 @@ class HttpLinksTest {
     }
 
     // ---------------------------------------------------------------------------------------------- answered
+
+    /** The JDK's client would end its requests there. */
+    @Test
+    void anApplicationThatKeepsTheCommonPoolBusyIsAnsweredAllTheSame() {
+        PeerLink link = links.to(serve((request, out) -> signed(request, out, DONE)));
+        CountDownLatch over = new CountDownLatch(1);
+        List<CompletableFuture<Void>> busy = IntStream.range(0, 4 * ForkJoinPool.commonPool().getParallelism() + 4)
+                .mapToObj(_ -> CompletableFuture.runAsync(() -> {
+                    try {
+                        over.await();
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                }, ForkJoinPool.commonPool()))
+                .toList();
+        try {
+            for (int i = 0; i < 5; i++) {
+                assertThat(link.ask(STATE)).isEqualTo(new PeerAnswer.Done());
+            }
+        } finally {
+            over.countDown();
+        }
+        busy.forEach(CompletableFuture::join);
+    }
 
     @Test
     void aMemberIsBelievedAndItsConnectionIsUsedAgain() {

@@ -1,7 +1,6 @@
 package io.kvbm.spring.boot.discovery;
 
 import java.io.IOException;
-import java.lang.foreign.ValueLayout;
 import java.net.ServerSocket;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,8 +13,6 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
 import io.kvbm.KvBlockManager;
-import io.kvbm.KvSequence;
-import io.kvbm.block.Block;
 import io.kvbm.remote.PeerState;
 import io.kvbm.remote.Peering;
 import io.kvbm.spring.boot.SmallCache;
@@ -49,17 +46,27 @@ final class Instance implements AutoCloseable {
 
     /** Starts one of the instances at these ports, which all know of each other. */
     static Instance start(int port, List<Integer> ports, String... properties) {
+        return run(port, arguments(port, ports, properties));
+    }
+
+    /** Starts an instance that finds others in Consul. */
+    static Instance start(int port, ConsulAgent consul, String... properties) {
+        return run(port, arguments(port, consul, properties));
+    }
+
+    /** What one of the instances at these ports is started with. */
+    static List<String> arguments(int port, List<Integer> ports, String... properties) {
         List<String> arguments = arguments(port, properties);
         arguments.add("--spring.cloud.consul.enabled=false");
         for (int i = 0; i < ports.size(); i++) {
             arguments.add("--spring.cloud.discovery.client.simple.instances.cluster[" + i + "].uri=http://localhost:"
                     + ports.get(i));
         }
-        return run(port, arguments);
+        return arguments;
     }
 
-    /** Starts an instance that finds others in Consul. */
-    static Instance start(int port, ConsulAgent consul, String... properties) {
+    /** What an instance is started with that finds others in Consul. */
+    static List<String> arguments(int port, ConsulAgent consul, String... properties) {
         List<String> arguments = arguments(port, properties);
         arguments.addAll(List.of("--spring.cloud.consul.enabled=true", "--spring.cloud.consul.host=127.0.0.1",
                 "--spring.cloud.consul.port=" + consul.port(),
@@ -67,18 +74,20 @@ final class Instance implements AutoCloseable {
                 "--spring.cloud.consul.discovery.ip-address=127.0.0.1",
                 "--spring.cloud.consul.discovery.health-check-interval=1s",
                 "--spring.cloud.consul.discovery.catalog-services-watch.enabled=false"));
-        return run(port, arguments);
+        return arguments;
     }
 
     private static List<String> arguments(int port, String... properties) {
         List<String> arguments = new ArrayList<>(List.of("--server.port=" + port, "--spring.application.name=cluster",
-                "--spring.main.banner-mode=off", "--kvbm.host.blocks=64", "--kvbm.cluster.poll-interval=100ms",
-                "--kvbm.cluster.ask-interval=200ms", "--kvbm.shutdown.delay=0s"));
+                "--spring.main.banner-mode=off"));
         Arrays.stream(properties).map(property -> "--" + property).forEach(arguments::add);
         return arguments;
     }
 
+    /** Small, and quicker in everything than it is by default. */
     private static Instance run(int port, List<String> arguments) {
+        arguments.addAll(List.of("--kvbm.host.blocks=64", "--kvbm.cluster.poll-interval=100ms",
+                "--kvbm.cluster.ask-interval=200ms", "--kvbm.shutdown.delay=0s"));
         return new Instance(port,
                 new SpringApplicationBuilder(Application.class).run(arguments.toArray(String[]::new)));
     }
@@ -100,39 +109,28 @@ final class Instance implements AutoCloseable {
 
     /** Whether another instance is known and asked for blocks. */
     boolean knows(Instance other) {
+        return knows(other.manager.workerId());
+    }
+
+    /** Whether a worker is known and asked for blocks. */
+    boolean knows(long worker) {
         return peering().peers()
                 .stream()
-                .anyMatch(peer -> peer.workerId() == other.manager.workerId() && peer.state() == PeerState.LIVE);
+                .anyMatch(peer -> peer.workerId() == worker && peer.state() == PeerState.LIVE);
     }
 
     Peering peering() {
         return manager.peering().orElseThrow();
     }
 
-    /** Computes a prompt, of which every byte follows from the token it is of. */
+    /** Computes a prompt. */
     void compute(int[] tokens) {
-        try (KvSequence sequence = manager.open(tokens, "")) {
-            for (int i = sequence.reusedTokens() / SmallCache.PAGE_SIZE; i < sequence.blocks().size(); i++) {
-                sequence.blocks().get(i).segment().fill((byte) tokens[i * SmallCache.PAGE_SIZE]);
-            }
-            sequence.computed(tokens.length);
-        }
+        KnownKv.answer(manager, tokens);
     }
 
     /** Opens a prompt, checks what was found of it, and says how much that was. */
     int reused(int[] tokens) {
-        try (KvSequence sequence = manager.open(tokens, "")) {
-            for (int i = 0; i < sequence.reusedTokens() / SmallCache.PAGE_SIZE; i++) {
-                Block block = sequence.blocks().get(i);
-                byte expected = (byte) tokens[i * SmallCache.PAGE_SIZE];
-                for (byte found : block.segment().toArray(ValueLayout.JAVA_BYTE)) {
-                    if (found != expected) {
-                        throw new AssertionError("Block " + i + " has wrong bytes");
-                    }
-                }
-            }
-            return sequence.reusedTokens();
-        }
+        return KnownKv.found(manager, tokens);
     }
 
     @Override
