@@ -105,7 +105,7 @@ class NixlPrefixTest {
         }
 
         long misses(ReadOutcome why) {
-            return peering().stats().misses().get(why);
+            return peering().stats().misses().getOrDefault(why, 0L);
         }
     }
 
@@ -182,8 +182,9 @@ class NixlPrefixTest {
     void blocksAreFetchedByHand() {
         Worker one = new Worker(1, LayoutType.LAYER_SEPARATE);
         Worker two = new Worker(2, LayoutType.FULLY_CONTIGUOUS);
-        two.peering().importBlockset(BlocksetCodec.decode(BlocksetCodec.encode(one.manager.exportBlockset())),
-                one.desk);
+        two.peering()
+                .importBlockset(BlocksetCodec.decode(BlocksetCodec.encode(one.manager.exportBlockset())),
+                        one.desk);
         try (BlockList<MutableBlock> theirs = one.pool().allocateBlocks(3);
                 BlockList<MutableBlock> ours = two.pool().allocateBlocks(3)) {
             Filling.fill(theirs, 5);

@@ -1,6 +1,6 @@
 package io.kvbm.nixl;
 
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -23,7 +23,7 @@ final class NixlAccess implements RemoteAccess {
     private final byte[] metadata;
     private final TransferPoller poller;
     private final Function<BlockRanges, PreparedBlocks> ours;
-    private final Map<BlockRanges, PreparedBlocks> theirs = new IdentityHashMap<>();
+    private final Map<BlockRanges, PreparedBlocks> theirs = new HashMap<>();
     private RemoteAgent remote;
 
     /**

@@ -1,6 +1,6 @@
 package io.kvbm.nixl;
 
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.Map;
 
 import io.kvbm.error.NixlException;
@@ -20,7 +20,7 @@ public final class NixlTransport implements RemoteTransport {
     private final NixlAgent agent;
     private final NixlBackend backend;
     private final TransferPoller poller;
-    private final Map<BlockRanges, PreparedBlocks> prepared = new IdentityHashMap<>();
+    private final Map<BlockRanges, PreparedBlocks> prepared = new HashMap<>();
 
     private NixlTransport(NixlAgent agent, NixlBackend backend) {
         this.agent = agent;

@@ -127,6 +127,8 @@ final class TransferPoller {
         return flight;
     }
 
+    /** While something is under way it only lets others go first: a sleep takes longer than most transfers. */
+    @SuppressWarnings("ThreadPriorityCheck")
     private void run() {
         while (!stopped) {
             try {

@@ -113,7 +113,8 @@ public record ExportedLevel(int blockSet, CacheLevel level, LayoutType layoutTyp
 
     /** Where the blocks lie at their owner. */
     BlockRanges ranges() {
-        return new BlockRanges(blockLayout(), memory.stream().mapToLong(run -> run.address() + run.baseOffset()).toArray());
+        return new BlockRanges(blockLayout(),
+                memory.stream().mapToLong(run -> run.address() + run.baseOffset()).toArray());
     }
 
     /** The kind of memory. */

@@ -72,7 +72,8 @@ public final class Leases implements AutoCloseable {
         PinList pins = null;
         int room = Math.min(slots.length, readRoom(pool));
         try (BlockList<ImmutableBlock> held = pool.holdSlots(Arrays.copyOf(slots, room),
-                Arrays.copyOf(generations, room), Arrays.copyOf(names, names.length == 0 ? 0 : names.length / slots.length * room))) {
+                Arrays.copyOf(generations, room),
+                Arrays.copyOf(names, names.length == 0 ? 0 : names.length / slots.length * room))) {
             pins = PinList.of(held);
             if (pins.isEmpty()) {
                 return new PeerAnswer.Leased(0, new int[0], bounded(time));

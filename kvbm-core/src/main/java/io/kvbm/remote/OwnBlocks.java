@@ -1,6 +1,6 @@
 package io.kvbm.remote;
 
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -12,7 +12,7 @@ import io.kvbm.transfer.BlockRanges;
 /** Where the blocks of this worker's pools lie, for a transport. */
 final class OwnBlocks {
 
-    private final Map<BlockPool, BlockRanges> ranges = new IdentityHashMap<>();
+    private final Map<BlockPool, BlockRanges> ranges = new HashMap<>();
 
     OwnBlocks(List<BlockPool> pools) {
         pools.forEach(pool -> ranges.put(pool, BlockRanges.of(pool.blocks())));

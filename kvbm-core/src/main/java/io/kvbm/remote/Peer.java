@@ -170,7 +170,8 @@ public final class Peer {
         return Optional.ofNullable(memory)
                 .flatMap(mapped -> mapped.level(set))
                 .orElseThrow(() -> new RemoteException(RemoteException.Kind.TRANSPORT, "Block set " + set
-                        + " of " + this + " is not on this host, or not shared; other hosts are reached by a transport"));
+                        + " of " + this
+                        + " is not on this host, or not shared; other hosts are reached by a transport"));
     }
 
     /**

@@ -30,7 +30,8 @@ public final class WorkerDesk implements PeerLink {
     private final LongAdder failures = new LongAdder();
     private volatile boolean draining;
 
-    WorkerDesk(LocalWorker local, List<BlockPool> pools, byte[] agentMetadata, Leases leases, RemoteTransfers transfers, EventPages events) {
+    WorkerDesk(LocalWorker local, List<BlockPool> pools, byte[] agentMetadata, Leases leases, RemoteTransfers transfers,
+            EventPages events) {
         this.local = local;
         this.pools = List.copyOf(pools);
         this.blockset = BlocksetCodec.encode(local.blockset(pools, agentMetadata));

@@ -169,7 +169,8 @@ class LeasesTest {
     void noLeaseLastsLongerThanTheLimit() {
         Reader.Known known = registered(1, 1);
         Duration time = LONGEST.plus(NANO);
-        assertThat(leases.read(WORKER, pool, known.slots(), known.generations(), new long[0], time).time()).isEqualTo(LONGEST);
+        assertThat(leases.read(WORKER, pool, known.slots(), known.generations(), new long[0], time).time())
+                .isEqualTo(LONGEST);
         try (BlockList<MutableBlock> mine = pool.allocateBlocks(1)) {
             leases.write(pool, mine, WORKER, Writer.ASKS, time);
         }
@@ -510,7 +511,8 @@ class LeasesTest {
         Reader.Known known = registered(1, 1);
         try (Leases wrapping = new Leases(LIMITS, clock, -2)) {
             for (long expected : new long[]{-2, -1, 1, 2, 3}) {
-                long number = wrapping.read(WORKER, pool, known.slots(), known.generations(), new long[0], TIME).lease();
+                long number = wrapping.read(WORKER, pool, known.slots(), known.generations(), new long[0], TIME)
+                        .lease();
                 assertThat(number).isEqualTo(expected);
                 wrapping.end(WORKER, number);
             }

@@ -147,7 +147,8 @@ class PeerFeedsTest {
 
     @Test
     void aPeerWhoseMemoryIsNotMappedIsFollowedAndNotProposed() {
-        Peer far = new Peer(peer(EPOCH).blockset(), "digest", true, null, null, null, PeerLimits.DEFAULT, new ManualClock(),
+        Peer far = new Peer(peer(EPOCH).blockset(), "digest", true, null, null, null, PeerLimits.DEFAULT,
+                new ManualClock(),
                 new PeerCounters());
         feeds.follow(far, this::answer, 100);
         assertThat(index.stats().blocks()).isEqualTo(3);
