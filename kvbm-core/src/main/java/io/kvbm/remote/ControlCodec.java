@@ -245,6 +245,9 @@ public final class ControlCodec {
         int words = in.u8();
         ControlRanges.requireAtMost("The number of words of an identity", words, PeerRequest.Lease.MAX_WORDS);
         int blocks = readBlocks(in, LEASE_BYTES + words * Long.BYTES);
+        if (blocks == 0 && words > 0) {
+            throw Refusal.malformed("The message has " + words + " words for the identity of each of no blocks");
+        }
         return new PeerRequest.Lease(asker, epoch, blockSet, in.counts(blocks), in.u64s(blocks),
                 in.u64s(blocks * words), time);
     }

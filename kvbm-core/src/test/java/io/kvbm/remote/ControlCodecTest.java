@@ -81,6 +81,11 @@ class ControlCodecTest {
                         "0003 0000000000000002 fffffffffffffffe 0000000000000102"),
                 new Golden<>(LEASE, "0004 ffffffffffffffff 0000000000000003 00000001 0000034630b8a000 "
                         + "00 00000002 00000000 7fffffff 0000000000000005 7fffffffffffffff"),
+                new Golden<>(new PeerRequest.Lease(2, 3, 1, new int[]{4, 5}, new long[]{6, 7},
+                        new long[]{8, -1, 10, 11}, Duration.ofNanos(258)),
+                        "0004 0000000000000002 0000000000000003 00000001 0000000000000102 02 00000002"
+                                + "00000004 00000005 0000000000000006 0000000000000007"
+                                + "0000000000000008 ffffffffffffffff 000000000000000a 000000000000000b"),
                 new Golden<>(new PeerRequest.EndLease(2, 3, -4),
                         "0005 0000000000000002 0000000000000003 fffffffffffffffc"),
                 new Golden<>(PULL, "0006 ffffffffffffffff 0000000000000002 0000000000000003 00000004"
@@ -122,7 +127,7 @@ class ControlCodecTest {
     }
 
     private static <T> Class<?>[] kinds(Stream<Golden<T>> golden) {
-        return golden.map(Golden::message).map(Object::getClass).toArray(Class<?>[]::new);
+        return golden.map(Golden::message).map(Object::getClass).distinct().toArray(Class<?>[]::new);
     }
 
     @Test
@@ -275,8 +280,8 @@ class ControlCodecTest {
         refusedRequest(Kind.MALFORMED, "for PT-", withLong(lease, time, -1));
         refusedRequest(Kind.MALFORMED, "for PT-", withLong(lease, time, Long.MIN_VALUE));
         refusedRequest(Kind.MALFORMED, "number 2147483648", withInt(lease, time - 4, Integer.MIN_VALUE));
-        refusedRequest(Kind.MALFORMED, "number 4294967295", withInt(lease, time + 12, -1));
-        refusedRequest(Kind.MALFORMED, "Generation -1", withLong(lease, time + 20, -1));
+        refusedRequest(Kind.MALFORMED, "number 4294967295", withInt(lease, time + 13, -1));
+        refusedRequest(Kind.MALFORMED, "Generation -1", withLong(lease, time + 21, -1));
         refusedRequest(Kind.MALFORMED, "notification is empty", hex(HEADER, "0007", "00".repeat(10)));
         for (String text : List.of("0001 ff", "0002 c080", "0003 eda080", "0001 c3", "0004 f4908080")) {
             refusedRequest(Kind.MALFORMED, "no UTF-8", hex(HEADER, "0007", "00".repeat(8), text));
@@ -292,10 +297,13 @@ class ControlCodecTest {
     @Test
     void numbersOfThingsThatTheBytesDoNotHoldAreRefusedBeforeAnythingIsAllocated() {
         byte[] lease = ControlCodec.encode(LEASE);
-        int count = 14 + 8 + 8 + 4 + 8;
+        int count = 14 + 8 + 8 + 4 + 8 + 1;
         refusedRequest(Kind.MALFORMED, "1 blocks of 12 bytes each in 24 bytes", withInt(lease, count, 1));
         refusedRequest(Kind.MALFORMED, "3 blocks of 12 bytes each in 24 bytes", withInt(lease, count, 3));
         refusedRequest(Kind.MALFORMED, "65536 blocks", withInt(lease, count, 65536));
+        lease[count - 1] = 5;
+        refusedRequest(Kind.LIMIT, "words of an identity is 5, over the limit of 4", lease);
+        lease[count - 1] = 0;
         refusedRequest(Kind.LIMIT, "is 65537, over the limit of 65536", withInt(lease, count, 65537));
         refusedRequest(Kind.LIMIT, "is 2147483647, over", withInt(lease, count, Integer.MAX_VALUE));
         refusedRequest(Kind.MALFORMED, "number 4294967295", withInt(lease, count, -1));

@@ -26,7 +26,7 @@ final class RandomControl {
                 int blocks = blocks(random);
                 yield new PeerRequest.Lease(random.nextLong(), random.nextLong(), random.nextInt() >>> 1,
                         slots(random, blocks), random.longs(blocks).map(generation -> generation >>> 1).toArray(),
-                        time(random));
+                        random.longs(blocks * (long) random.nextInt(5)).toArray(), time(random));
             }
             case 4 -> new PeerRequest.EndLease(random.nextLong(), random.nextLong(), random.nextLong());
             case 5 -> {
