@@ -72,7 +72,7 @@ public final class ClusterAutoConfiguration {
     /** Before every filter of the application, and behind those that only measure. */
     private static final int ORDER = Ordered.HIGHEST_PRECEDENCE + 50;
 
-    /** Made for a manager that shares something, and so after its turn for an application that shares nothing. */
+    /** Lazy, as the manager asks for what it needs to share only where its model has a name. */
     @Bean
     @Lazy
     @ConditionalOnMissingBean(KvManagerSharingConfig.class)
