@@ -142,6 +142,11 @@ class ConfigurationDocumentTest {
         public long rejected() {
             return 1;
         }
+
+        @Override
+        public String nixl() {
+            return "NIXL is not used: no blocks are shared";
+        }
     }
 
     private static Set<String> paths(String prefix, JsonNode node) {
@@ -174,7 +179,8 @@ class ConfigurationDocumentTest {
 
     /** The values of our enums, and the simple name of everything else. */
     private static String type(String name) {
-        String simple = name.substring(name.lastIndexOf('.') + 1);
+        String raw = name.replaceFirst("<.*", "");
+        String simple = raw.substring(raw.lastIndexOf('.') + 1);
         if (!name.startsWith("io.kvbm.")) {
             return simple;
         }

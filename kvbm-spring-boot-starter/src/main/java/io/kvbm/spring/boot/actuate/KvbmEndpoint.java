@@ -74,14 +74,15 @@ public final class KvbmEndpoint {
      * @param disputed worker ids that more than one instance has
      * @param refusals questions that others did not answer as they should
      * @param rejected questions of others that were turned away
+     * @param nixl which NIXL is used and how, or why none is; null where nobody looks
      * @param peers the instances that are known
      * @param index what peers are believed to hold
      * @param taken what became of blocks that the index proposed
      * @param leases what is held for others
      */
     public record ClusterDescriptor(String epoch, KvbmCluster.@Nullable Publication publication, int addresses,
-            List<String> disputed, long refusals, long rejected, List<PeerDescriptor> peers, PeerIndexStats index,
-            TakeStats taken, LeaseStats leases) {
+            List<String> disputed, long refusals, long rejected, @Nullable String nixl, List<PeerDescriptor> peers,
+            PeerIndexStats index, TakeStats taken, LeaseStats leases) {
 
         static ClusterDescriptor of(Peering peering, @Nullable KvbmCluster cluster) {
             return new ClusterDescriptor(Long.toUnsignedString(peering.local().epoch()),
@@ -89,6 +90,7 @@ public final class KvbmEndpoint {
                     cluster == null ? List.of()
                             : cluster.disputed().stream().map(Long::toUnsignedString).sorted().toList(),
                     cluster == null ? 0 : cluster.refusals(), cluster == null ? 0 : cluster.rejected(),
+                    cluster == null ? null : cluster.nixl(),
                     peering.peers().stream().map(peer -> PeerDescriptor.of(peering, peer)).toList(),
                     peering.index().stats(), peering.taker().stats(), peering.leases().stats());
         }
@@ -101,7 +103,7 @@ public final class KvbmEndpoint {
      * @param epoch when it was started, in wall milliseconds
      * @param state how far it can be relied on
      * @param paused whether it is left alone after failures
-     * @param transport how its blocks are read: {@code same-host}, or {@code none}
+     * @param transport how its blocks are read: {@code same-host}, {@code nixl}, or {@code none}
      * @param sameModel whether what it holds can be of use here
      * @param blocksKnown blocks that it is believed to hold
      * @param blocksTaken blocks read from it
@@ -114,9 +116,16 @@ public final class KvbmEndpoint {
         static PeerDescriptor of(Peering peering, Peer peer) {
             PeerStats stats = peer.stats();
             return new PeerDescriptor(Long.toUnsignedString(peer.workerId()), Long.toUnsignedString(peer.epoch()),
-                    peer.state(), peer.isPaused(), peer.isMapped() ? "same-host" : "none", peer.hits(),
+                    peer.state(), peer.isPaused(), transport(peer), peer.hits(),
                     peering.index().blocks(peer.workerId()), stats.blocksRead(), stats.bytesRead(),
                     new TreeMap<>(stats.misses()));
+        }
+
+        private static String transport(Peer peer) {
+            if (peer.isMapped()) {
+                return "same-host";
+            }
+            return peer.isReadable() ? "nixl" : "none";
         }
     }
 

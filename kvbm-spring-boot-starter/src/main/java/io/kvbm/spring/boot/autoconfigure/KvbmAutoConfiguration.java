@@ -40,13 +40,20 @@ public final class KvbmAutoConfiguration {
     }
 
     @Bean
+    @ConditionalOnMissingBean({KvManagerRuntimeConfig.class, KvBlockManagerConfig.class, KvBlockManager.class})
+    KvManagerRuntimeConfig kvManagerRuntimeConfig(KvbmProperties properties) {
+        return KvManagerRuntimeConfig.builder().workerId(workerId(properties.workerId())).build();
+    }
+
+    @Bean
     @ConditionalOnMissingBean({KvBlockManagerConfig.class, KvBlockManager.class})
-    KvBlockManagerConfig kvBlockManagerConfig(KvbmProperties properties, HostAllocator allocator,
-            ObjectProvider<ModelIdentity> identity, ObjectProvider<KvManagerSharingConfig> sharing,
+    KvBlockManagerConfig kvBlockManagerConfig(KvbmProperties properties, KvManagerRuntimeConfig runtime,
+            HostAllocator allocator, ObjectProvider<ModelIdentity> identity,
+            ObjectProvider<KvManagerSharingConfig> sharing,
             ObjectProvider<KvBlockManagerConfigCustomizer> customizers) {
         KvManagerModelConfig model = new ModelGeometry(properties).resolve(identity.getIfAvailable());
         KvBlockManagerConfig.Builder config = KvBlockManagerConfig.builder()
-                .runtime(KvManagerRuntimeConfig.builder().workerId(workerId(properties.workerId())).build())
+                .runtime(runtime)
                 .model(model)
                 .hostLayout(hostLayout(properties.host(), model, allocator))
                 .reusePolicy(properties.reuse())

@@ -1,6 +1,8 @@
 package io.kvbm.spring.boot.autoconfigure;
 
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 
 import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.ConfigurationProperties;
@@ -29,13 +31,14 @@ import io.kvbm.token.IdentityKind;
  * @param transfer Copies between blocks.
  * @param shutdown What happens when the application stops.
  * @param cluster Other instances of the service, found through Spring Cloud discovery.
+ * @param nixl NIXL, by which blocks cross between hosts.
  */
 @ConfigurationProperties("kvbm")
 public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable String workerId,
         @Nullable IdentityKind identity, @DefaultValue("lineage") ReusePolicy reuse,
         @DefaultValue("sampled") LeakDetection leakDetection, @DefaultValue Model model, @DefaultValue Host host,
         @DefaultValue Events events, @DefaultValue Transfer transfer, @DefaultValue Shutdown shutdown,
-        @DefaultValue Cluster cluster) {
+        @DefaultValue Cluster cluster, @DefaultValue Nixl nixl) {
 
     /**
      * The model, unless the application supplies a {@link io.kvbm.token.ModelIdentity} bean.
@@ -110,11 +113,34 @@ public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable St
      * @param absentAfter Time after which an instance is let go that answers but is in no catalog.
      * @param takeTimeout Time that opening a sequence may spend on taking blocks from other instances.
      * @param checksums Of which blocks checksums are computed, and compared when they are taken.
+     * @param transport How blocks are read from other instances.
      */
     public record Cluster(@DefaultValue("true") boolean enabled, @Nullable String service, @Nullable String key,
             @DefaultValue("false") boolean insecure, @Nullable String sslBundle, @DefaultValue("/kvbm") String path,
             @DefaultValue("1s") Duration pollInterval, @DefaultValue("1s") Duration askInterval,
             @DefaultValue("2s") Duration timeout, @DefaultValue("6s") Duration deadAfter,
             @DefaultValue("60s") Duration absentAfter, @DefaultValue("1s") Duration takeTimeout,
-            @DefaultValue("sampled") ChecksumMode checksums) {}
+            @DefaultValue("sampled") ChecksumMode checksums, @DefaultValue("auto") Transport transport) {}
+
+    /** How blocks are read from other instances. */
+    public enum Transport {
+        /** Out of their memory where they are on this host, by NIXL else. */
+        AUTO,
+        /** By NIXL, wherever they are: for containers that do not see each other's processes, and to try it. */
+        NIXL,
+        /** Out of their memory, and so on this host only. */
+        SAME_HOST
+    }
+
+    /**
+     * NIXL.
+     *
+     * @param enabled Whether to load NIXL; if so, a start without it fails. Unless set, it is loaded where it is found and instances on other hosts may ask, which takes kvbm.cluster.key, kvbm.cluster.ssl-bundle or kvbm.cluster.insecure.
+     * @param libraryPath Where NIXL is, as a file, its folder, a folder of Python packages, or a virtual environment. Unless set, KVBM_NIXL_LIBRARY_PATH and the usual places are searched.
+     * @param backend Plugin of NIXL that moves the bytes.
+     * @param parameters Parameters of the plugin that are to differ from its own.
+     * @param progressThread Whether a thread of NIXL's own moves what other instances ask for.
+     */
+    public record Nixl(@Nullable Boolean enabled, @Nullable Path libraryPath, @DefaultValue("UCX") String backend,
+            @DefaultValue Map<String, String> parameters, @DefaultValue("false") boolean progressThread) {}
 }

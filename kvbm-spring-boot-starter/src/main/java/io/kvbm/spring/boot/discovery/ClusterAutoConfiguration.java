@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 
 import javax.net.ssl.SSLContext;
 
@@ -31,13 +32,17 @@ import org.springframework.cloud.consul.model.http.agent.NewService;
 import org.springframework.cloud.consul.serviceregistry.ConsulRegistrationCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Lazy;
 import org.springframework.core.Ordered;
 import org.springframework.core.env.Environment;
+import org.springframework.core.io.ResourceLoader;
 import org.springframework.util.StringUtils;
 import org.springframework.web.client.RestClient;
 
 import io.kvbm.KvBlockManager;
+import io.kvbm.KvManagerRuntimeConfig;
 import io.kvbm.KvManagerSharingConfig;
+import io.kvbm.remote.PeerMemory;
 import io.kvbm.remote.Peering;
 import io.kvbm.remote.ReconcilerSettings;
 import io.kvbm.spring.boot.autoconfigure.InvalidKvbmPropertyException;
@@ -67,14 +72,28 @@ public final class ClusterAutoConfiguration {
     /** Before every filter of the application, and behind those that only measure. */
     private static final int ORDER = Ordered.HIGHEST_PRECEDENCE + 50;
 
+    /** Lazy, as the manager asks for what it needs to share only where its model has a name. */
     @Bean
+    @Lazy
+    @ConditionalOnMissingBean(KvManagerSharingConfig.class)
+    @ConditionalOnBean(KvManagerRuntimeConfig.class)
+    NixlUse kvbmNixl(KvbmProperties properties, KvManagerRuntimeConfig runtime, ResourceLoader application) {
+        return NixlUse.start(properties, runtime, application.getClassLoader());
+    }
+
+    @Bean
+    @Lazy
     @ConditionalOnMissingBean
-    KvManagerSharingConfig kvbmSharing(KvbmProperties properties) {
+    KvManagerSharingConfig kvbmSharing(KvbmProperties properties, ObjectProvider<NixlUse> nixl) {
         KvbmProperties.Cluster cluster = properties.cluster();
-        return KvManagerSharingConfig.builder()
+        KvManagerSharingConfig.Builder sharing = KvManagerSharingConfig.builder()
                 .checksums(cluster.checksums())
-                .takeTimeout(positive("take-timeout", cluster.takeTimeout()))
-                .build();
+                .takeTimeout(positive("take-timeout", cluster.takeTimeout()));
+        if (cluster.transport() == KvbmProperties.Transport.NIXL) {
+            sharing.memories(PeerMemory.Source.NONE);
+        }
+        nixl.stream().map(NixlUse::transport).filter(Objects::nonNull).forEach(sharing::transport);
+        return sharing.build();
     }
 
     @Bean
@@ -147,7 +166,7 @@ public final class ClusterAutoConfiguration {
     ClusterMember kvbmCluster(KvBlockManager manager, KvbmProperties properties, DiscoveryClient catalog,
             HttpLinks links, Pointer pointer, ObjectProvider<Registration> registration,
             ObjectProvider<ServiceRegistry<?>> registry, Environment environment,
-            FilterRegistrationBean<WorkerFilter> filter) {
+            FilterRegistrationBean<WorkerFilter> filter, ObjectProvider<NixlUse> nixl) {
         KvbmProperties.Cluster cluster = properties.cluster();
         if (manager.peering().isEmpty()) {
             log.info("No blocks are shared, as the model has no name; set kvbm.model.id and kvbm.model.revision to"
@@ -161,7 +180,9 @@ public final class ClusterAutoConfiguration {
                 new Registrar(pointer, registration.getIfAvailable(), registry(registry.getIfAvailable()),
                         MonotonicClock.SYSTEM),
                 service, pointer.path(), positive("poll-interval", cluster.pollInterval()),
-                () -> filter.getFilter() == null ? 0 : filter.getFilter().rejected());
+                () -> filter.getFilter() == null ? 0 : filter.getFilter().rejected(),
+                manager.peering().isEmpty() ? NixlUse.NOTHING_SHARED
+                        : nixl.stream().map(NixlUse::description).findFirst().orElse(NixlUse.OF_THE_APPLICATION));
     }
 
     /** A registry takes registrations of its own kind, which the application's one is, as it has made it. */

@@ -49,6 +49,7 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     private final String path;
     private final Duration poll;
     private final LongSupplier rejected;
+    private final String nixl;
 
     private final AtomicBoolean running = new AtomicBoolean();
     private final AtomicBoolean polling = new AtomicBoolean();
@@ -61,9 +62,11 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
      * A member.
      *
      * @param reconciler of the manager's peers; null where the manager shares nothing
+     * @param nixl what there is of NIXL
      */
     ClusterMember(KvBlockManager manager, @Nullable Reconciler reconciler, DiscoveryClient catalog,
-            Registrar registrar, String service, String path, Duration poll, LongSupplier rejected) {
+            Registrar registrar, String service, String path, Duration poll, LongSupplier rejected,
+            String nixl) {
         this.manager = manager;
         this.reconciler = reconciler;
         this.catalog = catalog;
@@ -72,6 +75,7 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
         this.path = path;
         this.poll = poll;
         this.rejected = rejected;
+        this.nixl = nixl;
     }
 
     // ---------------------------------------------------------------------------------------------- lifecycle
@@ -206,6 +210,11 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     @Override
     public long rejected() {
         return rejected.getAsLong();
+    }
+
+    @Override
+    public String nixl() {
+        return nixl;
     }
 
     /** The number of looks into the catalog that failed. */

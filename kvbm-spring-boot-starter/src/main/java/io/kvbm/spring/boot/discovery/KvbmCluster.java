@@ -33,4 +33,7 @@ public interface KvbmCluster {
 
     /** The number of questions of others that were turned away before they were read. */
     long rejected();
+
+    /** One line that says which NIXL is used and how, or why none is. */
+    String nixl();
 }

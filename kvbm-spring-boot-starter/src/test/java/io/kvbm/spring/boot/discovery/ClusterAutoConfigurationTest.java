@@ -83,6 +83,59 @@ class ClusterAutoConfigurationTest {
         });
     }
 
+    @Test
+    void withoutNixlItWorksOnThisHostAndSaysSo(CapturedOutput output) {
+        runner.withPropertyValues(KEY, "kvbm.nixl.library-path=/nonexistent").run(context -> {
+            assertThat(context).hasNotFailed();
+            assertThat(context.getBean(KvbmCluster.class).nixl())
+                    .startsWith("NIXL is not used: there is no libnixl_capi.so at /nonexistent");
+        });
+        assertThat(output.getAll().lines().filter(line -> line.contains("NIXL is not used"))).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"kvbm.cluster.transport=nixl, kvbm.cluster.transport is nixl",
+        "kvbm.nixl.enabled=true, kvbm.nixl.enabled is true"})
+    void nixlThatIsAskedForAndNotThereStopsTheStart(String property, String description) {
+        runner.withPropertyValues(property, "kvbm.nixl.library-path=/nonexistent").run(context -> {
+            assertThat(context).hasFailed();
+            FailureAnalysis analysis = analyse(Objects.requireNonNull(context.getStartupFailure()));
+            assertThat(analysis).isNotNull();
+            assertThat(analysis.getDescription()).contains(description, "libnixl_capi.so at /nonexistent");
+            assertThat(analysis.getAction()).contains("kvbm.nixl.library-path");
+        });
+    }
+
+    @ParameterizedTest
+    @CsvSource({"kvbm.nixl.enabled=true, kvbm.cluster.transport=same-host",
+        "kvbm.nixl.enabled=false, kvbm.cluster.transport=nixl"})
+    void propertiesOfNixlThatContradictEachOtherStopTheStart(String one, String other) {
+        runner.withPropertyValues(one, other).run(context -> {
+            assertThat(context).hasFailed();
+            FailureAnalysis analysis = analyse(Objects.requireNonNull(context.getStartupFailure()));
+            assertThat(analysis).isNotNull();
+            assertThat(analysis.getDescription()).contains("kvbm.nixl.enabled", "kvbm.cluster.transport");
+        });
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"kvbm.cluster.insecure=false", "kvbm.nixl.enabled=false",
+        "kvbm.cluster.transport=same-host"})
+    void nixlIsNotLookedForWhereNobodyOnAnotherHostIsReached(String property) {
+        runner.withPropertyValues(property, "kvbm.nixl.library-path=/nonexistent")
+                .run(context -> assertThat(context.getBean(KvbmCluster.class).nixl())
+                        .startsWith("NIXL is not used: ")
+                        .doesNotContain("/nonexistent"));
+    }
+
+    @Test
+    void withoutJnaNixlIsNotLoaded() {
+        runner.withPropertyValues(KEY)
+                .withClassLoader(new FilteredClassLoader("com.sun.jna"))
+                .run(context -> assertThat(context.getBean(KvbmCluster.class).nixl())
+                        .isEqualTo("NIXL is not used: JNA is not on the class path; add net.java.dev.jna:jna"));
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"kvbm.cluster.enabled=false", "kvbm.enabled=false"})
     void switchedOffThereIsNone(String property) {
