@@ -99,8 +99,8 @@ class ClusterAutoConfigurationTest {
     void nixlThatIsAskedForAndNotThereStopsTheStart(String property, String description) {
         runner.withPropertyValues(property, "kvbm.nixl.library-path=/nonexistent").run(context -> {
             assertThat(context).hasFailed();
-            FailureAnalysis analysis = analyse(Objects.requireNonNull(context.getStartupFailure()));
-            assertThat(analysis).isNotNull();
+            FailureAnalysis analysis = Objects
+                    .requireNonNull(analyse(Objects.requireNonNull(context.getStartupFailure())));
             assertThat(analysis.getDescription()).contains(description, "libnixl_capi.so at /nonexistent");
             assertThat(analysis.getAction()).contains("kvbm.nixl.library-path");
         });
@@ -112,8 +112,8 @@ class ClusterAutoConfigurationTest {
     void propertiesOfNixlThatContradictEachOtherStopTheStart(String one, String other) {
         runner.withPropertyValues(one, other).run(context -> {
             assertThat(context).hasFailed();
-            FailureAnalysis analysis = analyse(Objects.requireNonNull(context.getStartupFailure()));
-            assertThat(analysis).isNotNull();
+            FailureAnalysis analysis = Objects
+                    .requireNonNull(analyse(Objects.requireNonNull(context.getStartupFailure())));
             assertThat(analysis.getDescription()).contains("kvbm.nixl.enabled", "kvbm.cluster.transport");
         });
     }
@@ -213,8 +213,8 @@ class ClusterAutoConfigurationTest {
     void whatMakesNoSenseIsAnalysed(String property, String value, String problem) {
         runner.withPropertyValues(KEY, "kvbm.cluster." + property + "=" + value).run(context -> {
             assertThat(context).hasFailed();
-            FailureAnalysis analysis = analyse(Objects.requireNonNull(context.getStartupFailure()));
-            assertThat(analysis).isNotNull();
+            FailureAnalysis analysis = Objects
+                    .requireNonNull(analyse(Objects.requireNonNull(context.getStartupFailure())));
             assertThat(Objects.requireNonNull(analysis).getDescription())
                     .contains("kvbm.cluster." + property + " " + problem);
             assertThat(analysis.getAction()).contains("Set ");

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 import org.junit.jupiter.api.Tag;
@@ -49,8 +50,8 @@ class NixlInstancesTest {
             one.compute(tokens);
             await().atMost(SOON).until(() -> other.peering().index().stats().blocks() == 10);
             assertThat(other.reused(tokens)).isEqualTo(40);
-            ClusterDescriptor shown = other.context.getBean(KvbmEndpoint.class).manager().cluster();
-            assertThat(shown).isNotNull();
+            ClusterDescriptor shown = Objects
+                    .requireNonNull(other.context.getBean(KvbmEndpoint.class).manager().cluster());
             assertThat(shown.nixl()).startsWith("NIXL ").contains(" is used with UCX, by agent ");
             assertThat(shown.taken().taken()).isEqualTo(10);
             assertThat(shown.peers()).singleElement().satisfies(peer -> {
