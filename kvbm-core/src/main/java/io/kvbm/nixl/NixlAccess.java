@@ -7,6 +7,7 @@ import java.util.function.Function;
 
 import io.kvbm.block.BlockHandle;
 import io.kvbm.block.PinList;
+import io.kvbm.error.ClosedException;
 import io.kvbm.error.NixlException;
 import io.kvbm.error.RemoteException;
 import io.kvbm.transfer.BlockRanges;
@@ -19,12 +20,17 @@ import io.kvbm.transfer.TransferControl;
  */
 final class NixlAccess implements RemoteAccess {
 
+    /** One block in so many may be abandoned. */
+    private static final int MOST_ABANDONED = 20;
+
     private final NixlBackend backend;
     private final byte[] metadata;
     private final TransferPoller poller;
     private final Function<BlockRanges, PreparedBlocks> ours;
     private final Map<BlockRanges, PreparedBlocks> theirs = new HashMap<>();
     private RemoteAgent remote;
+    private int underWay;
+    private boolean closed;
 
     /**
      * Loads a worker's metadata.
@@ -43,21 +49,58 @@ final class NixlAccess implements RemoteAccess {
     @Override
     public void read(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks,
             TransferControl control) {
-        PinList pins = PinList.of(blocks);
+        requireRoom(to.layout().numBlocks());
+        begin();
         TransferPoller.Flight flight;
         try {
-            flight = poller.start(request(from, slots, to, blocks), pins);
+            flight = start(from, slots, to, blocks);
         } catch (NixlException e) {
-            pins.close();
+            end();
             throw unreached(e);
         } catch (RuntimeException | Error e) {
-            pins.close();
+            end();
             throw e;
         }
         try {
             flight.await(control);
         } catch (NixlException e) {
             throw unreached(e);
+        }
+    }
+
+    /** Blocks that may still be written are lost to the pool for a time that nobody knows. */
+    private void requireRoom(int blocks) {
+        int most = Math.max(1, blocks / MOST_ABANDONED);
+        int abandoned = poller.abandoned();
+        if (abandoned >= most) {
+            throw new RemoteException(RemoteException.Kind.BUSY, abandoned + " blocks may still be written by"
+                    + " transfers that nobody waits for any more, of at most " + most
+                    + "; nothing is read by NIXL until they have ended");
+        }
+    }
+
+    private synchronized void begin() {
+        if (closed) {
+            throw new ClosedException("Worker " + remote.name() + " is let go; ask another one");
+        }
+        underWay++;
+    }
+
+    private synchronized void end() {
+        underWay--;
+        if (closed && underWay == 0) {
+            remote.close();
+        }
+    }
+
+    private TransferPoller.Flight start(BlockRanges from, int[] slots, BlockRanges to,
+            List<? extends BlockHandle> blocks) {
+        PinList pins = PinList.of(blocks);
+        try {
+            return poller.start(request(from, slots, to, blocks), pins, this::end);
+        } catch (RuntimeException | Error e) {
+            pins.close();
+            throw e;
         }
     }
 
@@ -85,8 +128,12 @@ final class NixlAccess implements RemoteAccess {
                 + e.getMessage(), e);
     }
 
+    /** Closing it would cancel what is under way, of which bytes could arrive all the same: that is waited for. */
     @Override
     public synchronized void close() {
-        remote.close();
+        if (!closed && underWay == 0) {
+            remote.close();
+        }
+        closed = true;
     }
 }

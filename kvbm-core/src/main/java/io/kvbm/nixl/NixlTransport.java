@@ -75,7 +75,7 @@ public final class NixlTransport implements RemoteTransport {
         return prepared.computeIfAbsent(blocks, ranges -> new PreparedBlocks(ranges, backend::prepare));
     }
 
-    /** The number of transfers of which it is not known whether they still move bytes, and whose blocks stay held. */
+    /** The number of blocks that stay held because a transfer that nobody waits for may still write them. */
     public int unfinished() {
         return poller.abandoned();
     }

@@ -11,6 +11,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import io.kvbm.block.PinList;
+import io.kvbm.error.ClosedException;
 import io.kvbm.error.NixlException;
 import io.kvbm.transfer.TransferControl;
 
@@ -44,14 +45,16 @@ final class TransferPoller {
 
         private final NixlRequest request;
         private final PinList pins;
+        private final Runnable ended;
         private final Thread caller = Thread.currentThread();
         private volatile boolean isOver;
         private @Nullable NixlException failure;
         private boolean isAbandoned;
 
-        private Flight(NixlRequest request, PinList pins) {
+        private Flight(NixlRequest request, PinList pins, Runnable ended) {
             this.request = request;
             this.pins = pins;
+            this.ended = ended;
         }
 
         /**
@@ -76,7 +79,7 @@ final class TransferPoller {
         private synchronized void abandon() {
             if (!isOver) {
                 isAbandoned = true;
-                abandoned.incrementAndGet();
+                abandoned.addAndGet(pins.size());
             }
         }
 
@@ -87,19 +90,24 @@ final class TransferPoller {
             } catch (NixlException e) {
                 failure = e;
                 return true;
+            } catch (ClosedException e) {
+                return false; // its bytes may still arrive, until the agent is gone
             }
         }
 
         private synchronized void end() {
             try {
                 request.cancel();
+            } catch (NixlException e) {
+                log.warn("A transfer that has ended was not given back cleanly: {}", e.getMessage());
             } finally {
                 pins.close();
                 isOver = true;
                 if (isAbandoned) {
-                    abandoned.decrementAndGet();
+                    abandoned.addAndGet(-pins.size());
                 }
                 LockSupport.unpark(caller);
+                ended.run();
             }
         }
     }
@@ -107,10 +115,12 @@ final class TransferPoller {
     /**
      * Posts a request. It closes the request and the pins when it has ended.
      *
-     * @throws NixlException where it cannot be posted: then the request is closed and the pins are the caller's
+     * @param ended is told then
+     * @throws NixlException where it cannot be posted: then the request is closed, the pins are the caller's, and nobody
+     *         is told
      */
-    Flight start(NixlRequest request, PinList pins) {
-        Flight flight = new Flight(request, pins);
+    Flight start(NixlRequest request, PinList pins, Runnable ended) {
+        Flight flight = new Flight(request, pins, ended);
         NixlRequest.State state;
         try {
             state = request.post();
@@ -167,7 +177,7 @@ final class TransferPoller {
         }
     }
 
-    /** The number of transfers that nobody waits for any more. */
+    /** The number of blocks that transfers may still write that nobody waits for any more. */
     int abandoned() {
         return abandoned.get();
     }

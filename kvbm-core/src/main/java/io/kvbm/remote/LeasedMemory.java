@@ -6,7 +6,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,6 +38,8 @@ final class LeasedMemory implements AutoCloseable {
     /** How long a lease is asked for; the time of most reads is far below, and a reader that dies holds it as long. */
     private static final Duration TIME = Duration.ofSeconds(10);
 
+    private static final Duration LOOK = Duration.ofMillis(20);
+
     private static final Logger log = LoggerFactory.getLogger(LeasedMemory.class);
 
     private final long asker;
@@ -41,7 +47,7 @@ final class LeasedMemory implements AutoCloseable {
     private final PeerLink link;
     private final RemoteAccess access;
     private final OwnBlocks own;
-    private final Executor releases;
+    private final Executor questions;
     private final Map<Integer, BlockRanges> sets = new HashMap<>();
 
     /**
@@ -50,16 +56,16 @@ final class LeasedMemory implements AutoCloseable {
      * @param asker this worker
      * @param link the way to its owner
      * @param own the blocks of this worker
-     * @param releases ends leases, not in the calling thread
+     * @param questions asks the owner, not in the calling thread
      */
     LeasedMemory(long asker, Blockset blockset, PeerLink link, RemoteAccess access, OwnBlocks own,
-            Executor releases) {
+            Executor questions) {
         this.asker = asker;
         this.epoch = blockset.epoch();
         this.link = link;
         this.access = access;
         this.own = own;
-        this.releases = releases;
+        this.questions = questions;
         blockset.levels().forEach(level -> sets.put(level.blockSet(), level.ranges()));
     }
 
@@ -79,7 +85,11 @@ final class LeasedMemory implements AutoCloseable {
                     ? new ReadResult(wanted.size(), ReadOutcome.TAKEN)
                     : new ReadResult(0, ReadOutcome.LATE);
         }
-        PeerAnswer.Leased leased = leased(link.ask(request.get()), wanted.size());
+        Optional<PeerAnswer> answer = ask(request.get(), control);
+        if (answer.isEmpty()) {
+            return new ReadResult(0, ReadOutcome.LATE);
+        }
+        PeerAnswer.Leased leased = leased(answer.get(), wanted.size());
         int held = leased.checksums().length;
         if (held == 0) {
             return new ReadResult(0, ReadOutcome.STALE);
@@ -87,7 +97,34 @@ final class LeasedMemory implements AutoCloseable {
         try {
             return read(from, wanted, leased.checksums(), into.subList(0, held), control);
         } finally {
-            releases.execute(() -> end(leased.lease()));
+            questions.execute(() -> end(leased.lease()));
+        }
+    }
+
+    /** A link may wait longer than a request may: what is leased after that is given back unread. */
+    private Optional<PeerAnswer> ask(PeerRequest.Lease request, TransferControl control) {
+        CompletableFuture<PeerAnswer> asked = CompletableFuture.supplyAsync(() -> link.ask(request), questions);
+        while (true) {
+            try {
+                return Optional.of(asked.get(LOOK.toMillis(), TimeUnit.MILLISECONDS));
+            } catch (TimeoutException | InterruptedException e) {
+                if (e instanceof InterruptedException) {
+                    Thread.currentThread().interrupt();
+                }
+                if (e instanceof InterruptedException || !control.mayGoOn()) {
+                    var _ = asked.thenAccept(this::giveBack);
+                    return Optional.empty();
+                }
+            } catch (ExecutionException e) {
+                throw e.getCause() instanceof RuntimeException failure ? failure
+                        : new IllegalStateException(e.getCause());
+            }
+        }
+    }
+
+    private void giveBack(PeerAnswer late) {
+        if (late instanceof PeerAnswer.Leased leased && leased.lease() != 0) {
+            end(leased.lease());
         }
     }
 
