@@ -1,6 +1,5 @@
 package io.kvbm.remote;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
@@ -89,9 +88,37 @@ public final class PrefixTaker {
             return 0;
         }
         int n = Math.clamp(holder.get().room(), 1, blocks.size()); // the rest of a long run is the next one
-        List<MutableBlock> own = new ArrayList<>(n);
-        blocks.subList(0, n).forEach(block -> own.add((MutableBlock) block));
-        int good = holder.get().read(run.holder().blockSet(), wanted(run, n, chain, from), own, control).blocks();
+        return holder.get().isMapped()
+                ? fill(pool, chain, from, holder.get(), run, mutable(blocks.subList(0, n)), blocks, control)
+                : fillSpare(pool, chain, from, holder.get(), run, blocks.subList(0, n), control);
+    }
+
+    private static List<MutableBlock> mutable(List<BlockHandle> blocks) {
+        return blocks.stream().map(MutableBlock.class::cast).toList();
+    }
+
+    /**
+     * Fills other blocks than the private ones: a transport that is given up may write later, which must not be into what
+     * the sequence computes meanwhile.
+     */
+    private static int fillSpare(BlockPool pool, IdentityChain chain, int from, Peer holder, PeerRun run,
+            List<BlockHandle> blocks, TransferControl control) {
+        int n = Math.min(blocks.size(), pool.availableBlocks());
+        if (n == 0) {
+            return 0;
+        }
+        List<BlockHandle> before = List.copyOf(blocks);
+        try (BlockList<MutableBlock> spare = pool.allocateBlocks(n)) {
+            int good = fill(pool, chain, from, holder, run, spare, blocks, control);
+            before.subList(0, good).forEach(BlockHandle::close);
+            return good;
+        }
+    }
+
+    /** Fills blocks of ours, and puts them in the place of private ones as far as they hold what is wanted. */
+    private static int fill(BlockPool pool, IdentityChain chain, int from, Peer holder, PeerRun run,
+            List<MutableBlock> own, List<BlockHandle> blocks, TransferControl control) {
+        int good = holder.read(run.holder().blockSet(), wanted(run, own.size(), chain, from), own, control).blocks();
         BlockList<ImmutableBlock> registered = pool.registerBlocks(own.subList(0, good), chain, from);
         for (int i = 0; i < good; i++) {
             blocks.set(i, registered.get(i));

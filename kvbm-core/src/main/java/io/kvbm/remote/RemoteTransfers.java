@@ -51,7 +51,8 @@ public final class RemoteTransfers {
      *         {@code CANCELLED}
      * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code DRAINING}, {@code BUSY},
      *         {@code TRANSPORT}; {@code STALE_BLOCK} where a source does not hold any more what its generation says. What
-     *         the destinations hold is undefined then
+     *         the destinations hold is undefined then; where the worker is on another host and time was over, they may still
+     *         be written: close them and use others
      */
     public void get(GetRequest request, TransferControl control) {
         request.validateBlocks();
