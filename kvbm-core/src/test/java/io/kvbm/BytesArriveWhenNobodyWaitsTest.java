@@ -54,7 +54,7 @@ class BytesArriveWhenNobodyWaitsTest {
         }
 
         @Override
-        public RemoteAccess connect(byte[] metadata) {
+        public RemoteAccess connect(String agent, byte[] metadata) {
             return this;
         }
 

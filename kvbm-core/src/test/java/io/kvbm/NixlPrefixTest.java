@@ -31,6 +31,7 @@ import io.kvbm.remote.Peering;
 import io.kvbm.remote.ReadOutcome;
 import io.kvbm.remote.Reconciler;
 import io.kvbm.remote.ReconcilerSettings;
+import io.kvbm.transfer.RemoteTransport;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
@@ -57,10 +58,11 @@ class NixlPrefixTest {
         Runnable afterLease = () -> {};
 
         Worker(long id, LayoutType layout) {
+            starts++;
             this.transport = NixlTransport.start(InstalledNixl.library(),
-                    NixlAgentConfig.of(id + "." + ++starts), "UCX", Map.of());
+                    NixlAgentConfig.of(RemoteTransport.agentName(id, starts)), "UCX", Map.of());
             this.manager = KvBlockManager.create(ToyModel.config(16, layout)
-                    .runtime(KvManagerRuntimeConfig.builder().workerId(id).build())
+                    .runtime(KvManagerRuntimeConfig.builder().workerId(id).epoch(starts).build())
                     .model(ToyModel.named("toy"))
                     .sharing(KvManagerSharingConfig.builder()
                             .memories(PeerMemory.Source.NONE)

@@ -3,7 +3,6 @@ package io.kvbm.nixl;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 
 import io.kvbm.block.BlockHandle;
 import io.kvbm.block.PinList;
@@ -23,27 +22,24 @@ final class NixlAccess implements RemoteAccess {
     /** One block in so many may be abandoned. */
     private static final int MOST_ABANDONED = 20;
 
+    private final NixlTransport transport;
     private final NixlBackend backend;
+    private final String agent;
     private final byte[] metadata;
     private final TransferPoller poller;
-    private final Function<BlockRanges, PreparedBlocks> ours;
     private final Map<BlockRanges, PreparedBlocks> theirs = new HashMap<>();
     private RemoteAgent remote;
     private int underWay;
     private boolean closed;
 
-    /**
-     * Loads a worker's metadata.
-     *
-     * @param ours the blocks of this worker, prepared
-     */
-    NixlAccess(NixlBackend backend, byte[] metadata, TransferPoller poller,
-            Function<BlockRanges, PreparedBlocks> ours) {
+    /** Loads the metadata of a worker's agent of this name. */
+    NixlAccess(NixlTransport transport, NixlBackend backend, String agent, byte[] metadata, TransferPoller poller) {
+        this.transport = transport;
         this.backend = backend;
+        this.agent = agent;
         this.metadata = metadata.clone();
         this.poller = poller;
-        this.ours = ours;
-        this.remote = backend.agent().load(metadata);
+        this.remote = transport.acquire(agent, metadata);
     }
 
     @Override
@@ -89,7 +85,7 @@ final class NixlAccess implements RemoteAccess {
     private synchronized void end() {
         underWay--;
         if (closed && underWay == 0) {
-            remote.close();
+            transport.release(remote);
         }
     }
 
@@ -107,7 +103,7 @@ final class NixlAccess implements RemoteAccess {
     private NixlRequest request(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks) {
         boolean whole = from.layout().blockContiguous() && to.layout().blockContiguous();
         PreparedBlocks source = theirs(from);
-        PreparedBlocks target = ours.apply(to);
+        PreparedBlocks target = transport.prepared(to);
         int[] targets = blocks.stream().mapToInt(BlockHandle::index).toArray();
         return backend.request(NixlOperation.GET, target.list(whole), target.indices(targets, whole),
                 source.list(whole), source.indices(slots, whole));
@@ -116,7 +112,9 @@ final class NixlAccess implements RemoteAccess {
     private synchronized PreparedBlocks theirs(BlockRanges blocks) {
         if (!remote.isLoaded()) {
             theirs.clear(); // they went with the connection
-            remote = backend.agent().load(metadata);
+            RemoteAgent anew = transport.acquire(agent, metadata);
+            transport.release(remote);
+            remote = anew;
         }
         RemoteAgent connected = remote;
         return theirs.computeIfAbsent(blocks,
@@ -132,7 +130,7 @@ final class NixlAccess implements RemoteAccess {
     @Override
     public synchronized void close() {
         if (!closed && underWay == 0) {
-            remote.close();
+            transport.release(remote);
         }
         closed = true;
     }

@@ -158,6 +158,16 @@ public final class NixlRequest implements AutoCloseable {
         return state;
     }
 
+    /** Whether it was closed while it was under way, so that it is not known whether it has ended. */
+    boolean isCutOff() {
+        core.lock().lock();
+        try {
+            return state == State.ACTIVE && !handle.isOpen();
+        } finally {
+            core.lock().unlock();
+        }
+    }
+
     /**
      * Gives it back.
      *

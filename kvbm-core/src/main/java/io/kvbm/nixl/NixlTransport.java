@@ -20,6 +20,7 @@ public final class NixlTransport implements RemoteTransport {
     private final NixlAgent agent;
     private final NixlBackend backend;
     private final TransferPoller poller;
+    private final Map<RemoteAgent, Integer> uses = new HashMap<>();
     private final Map<BlockRanges, PreparedBlocks> prepared = new HashMap<>();
 
     private NixlTransport(NixlAgent agent, NixlBackend backend) {
@@ -67,11 +68,35 @@ public final class NixlTransport implements RemoteTransport {
     }
 
     @Override
-    public RemoteAccess connect(byte[] metadata) {
-        return new NixlAccess(backend, metadata, poller, this::prepared);
+    public RemoteAccess connect(String agent, byte[] metadata) {
+        return new NixlAccess(this, backend, agent, metadata, poller);
     }
 
-    private synchronized PreparedBlocks prepared(BlockRanges blocks) {
+    /**
+     * The agent of these metadata, which is loaded once however often it is asked for.
+     *
+     * @throws NixlException {@code MALFORMED_METADATA} where they are of an agent of another name
+     */
+    synchronized RemoteAgent acquire(String name, byte[] metadata) {
+        RemoteAgent remote = agent.load(metadata);
+        uses.merge(remote, 1, Integer::sum);
+        if (!remote.name().equals(name)) {
+            release(remote);
+            throw new NixlException(NixlException.Kind.MALFORMED_METADATA, "nixl_capi_load_remote_md", null,
+                    "The metadata are of agent " + remote.name() + ", not of " + name + "; fetch the blockset anew");
+        }
+        return remote;
+    }
+
+    /** Lets an agent go when nobody uses it any more: closing it ends whatever is under way with it. */
+    synchronized void release(RemoteAgent remote) {
+        if (uses.merge(remote, -1, Integer::sum) == 0) {
+            uses.remove(remote);
+            remote.close();
+        }
+    }
+
+    synchronized PreparedBlocks prepared(BlockRanges blocks) {
         return prepared.computeIfAbsent(blocks, ranges -> new PreparedBlocks(ranges, backend::prepare));
     }
 

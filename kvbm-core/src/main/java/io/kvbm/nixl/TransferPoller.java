@@ -13,6 +13,7 @@ import org.slf4j.LoggerFactory;
 import io.kvbm.block.PinList;
 import io.kvbm.error.ClosedException;
 import io.kvbm.error.NixlException;
+import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferControl;
 
 /**
@@ -25,15 +26,17 @@ final class TransferPoller {
     private static final long IDLE_NANOS = 200_000;
 
     private static final long WAIT_NANOS = 1_000_000;
+    private static final long SERVE_AGAIN_NANOS = 1_000_000_000;
 
     private static final Logger log = LoggerFactory.getLogger(TransferPoller.class);
 
     private final NixlAgent agent;
     private final Queue<Flight> flights = new ConcurrentLinkedQueue<>();
+    private final Queue<PinList> lost = new ConcurrentLinkedQueue<>();
     private final AtomicInteger abandoned = new AtomicInteger();
     private final Thread thread;
     private volatile boolean stopped;
-    private boolean deaf;
+    private long serveAgain = MonotonicClock.SYSTEM.nanoTime();
 
     TransferPoller(NixlAgent agent) {
         this.agent = agent;
@@ -83,32 +86,55 @@ final class TransferPoller {
             }
         }
 
-        /** Whether it has ended. */
-        private boolean isEnded() {
+        /** Brings it to its end where it has one; false while it is under way. */
+        private boolean look() {
             try {
-                return request.state() != NixlRequest.State.ACTIVE;
+                if (request.state() == NixlRequest.State.ACTIVE) {
+                    return false;
+                }
             } catch (NixlException e) {
                 failure = e;
-                return true;
             } catch (ClosedException e) {
-                return false; // its bytes may still arrive, until the agent is gone
+                log.debug("A transfer was closed by others: {}", e.getMessage());
             }
+            if (request.isCutOff()) {
+                lose();
+            } else {
+                end();
+            }
+            return true;
         }
 
-        private synchronized void end() {
+        private void end() {
             try {
                 request.cancel();
             } catch (NixlException e) {
                 log.warn("A transfer that has ended was not given back cleanly: {}", e.getMessage());
-            } finally {
-                pins.close();
-                isOver = true;
-                if (isAbandoned) {
-                    abandoned.addAndGet(-pins.size());
-                }
-                LockSupport.unpark(caller);
-                ended.run();
+                lose();
+                return;
             }
+            pins.close();
+            over(0);
+        }
+
+        /**
+         * Gives it up, as NIXL says nothing more of it: a transfer beside it has failed, which ends the connection. Its
+         * bytes may still arrive as long as there is the agent, so long its blocks are held.
+         */
+        private void lose() {
+            lost.add(pins);
+            if (failure == null) {
+                failure = new NixlException(NixlException.Kind.DISCONNECTED, "nixl_capi_get_xfer_status", null,
+                        request + " was closed while it was under way; nothing more is known of it");
+            }
+            over(pins.size());
+        }
+
+        private synchronized void over(int held) {
+            abandoned.addAndGet(isAbandoned ? held - pins.size() : held);
+            isOver = true;
+            LockSupport.unpark(caller);
+            ended.run();
         }
     }
 
@@ -157,12 +183,11 @@ final class TransferPoller {
     private void look() {
         for (Iterator<Flight> each = flights.iterator(); each.hasNext();) {
             Flight flight = each.next();
-            if (flight.isEnded()) {
+            if (flight.look()) {
                 each.remove();
-                flight.end();
             }
         }
-        if (!deaf) {
+        if (MonotonicClock.SYSTEM.nanoTime() - serveAgain >= 0) {
             serve();
         }
     }
@@ -172,8 +197,8 @@ final class TransferPoller {
         try {
             var _ = agent.takeNotifications();
         } catch (NixlException e) {
-            deaf = true;
-            log.warn("What others read of this worker's memory is not driven: {}", e.getMessage());
+            serveAgain = MonotonicClock.SYSTEM.nanoTime() + SERVE_AGAIN_NANOS;
+            log.warn("What others read of this worker's memory is not driven for a moment: {}", e.getMessage());
         }
     }
 
@@ -203,6 +228,10 @@ final class TransferPoller {
     void release() {
         for (Flight flight = flights.poll(); flight != null; flight = flights.poll()) {
             flight.end();
+        }
+        for (PinList pins = lost.poll(); pins != null; pins = lost.poll()) {
+            abandoned.addAndGet(-pins.size());
+            pins.close();
         }
     }
 }

@@ -142,6 +142,14 @@ public final class Peer {
         return counted(wanted.size(), bytesPerBlock, () -> elsewhere.read(set, wanted, into, control));
     }
 
+    /** Whether who refuses so is there and as it should be. */
+    private static boolean isAnswer(RemoteException.Kind kind) {
+        return switch (kind) {
+            case BUSY, DRAINING, STALE_BLOCK, STALE_EPOCH, UNKNOWN_BLOCK_SET -> true;
+            default -> false;
+        };
+    }
+
     /**
      * Copies blocks out of the peer's memory, up to the first that is not what was wanted.
      *
@@ -159,8 +167,11 @@ public final class Peer {
         try {
             ReadResult result = read.get();
             counters.count(result, bytesPerBlock);
-            sound = result.end() != ReadOutcome.CORRUPT;
+            sound = result.end() != ReadOutcome.CORRUPT && (isMapped() || result.end() != ReadOutcome.LATE);
             return result;
+        } catch (RemoteException e) {
+            sound = isAnswer(e.kind());
+            throw e;
         } finally {
             end(blocks, sound);
         }

@@ -68,7 +68,9 @@ public final class Peering implements AutoCloseable {
         return (blockset, link) -> blockset.agentMetadata().length == 0
                 ? Optional.empty()
                 : Optional.of(new LeasedMemory(local.workerId(), blockset, link,
-                        transport.connect(blockset.agentMetadata()), own, Thread::startVirtualThread));
+                        transport.connect(RemoteTransport.agentName(blockset.workerId(), blockset.epoch()),
+                                blockset.agentMetadata()),
+                        own, Thread::startVirtualThread));
     }
 
     /** This worker. */

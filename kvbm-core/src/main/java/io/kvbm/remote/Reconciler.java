@@ -198,6 +198,7 @@ public final class Reconciler {
             settled = true;
         } catch (RuntimeException e) { // whatever it is, it is this address's affair only
             refusals.increment();
+            answered |= e instanceof RemoteException refusal && refusal.kind() == RemoteException.Kind.BUSY;
             tell(watch, e);
         } finally { // also where a visit ends with an error: without a pause it would be made again and again
             visited(watch, answered, settled);

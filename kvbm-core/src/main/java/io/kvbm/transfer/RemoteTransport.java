@@ -24,10 +24,16 @@ public interface RemoteTransport extends AutoCloseable {
     /**
      * Reaches another worker.
      *
+     * @param agent the name that it has, see {@link #agentName}
      * @param metadata what it has given as its own; trusted, so of somebody who is
      * @throws io.kvbm.error.KvbmException where they are not understood, or another life of the worker is still reached
      */
-    RemoteAccess connect(byte[] metadata);
+    RemoteAccess connect(String agent, byte[] metadata);
+
+    /** The name by which a transport knows one life of a worker, which no other life of any worker has. */
+    static String agentName(long workerId, long epoch) {
+        return Long.toUnsignedString(workerId) + "." + Long.toUnsignedString(epoch);
+    }
 
     /** Lets everything go; what runs is waited for or stays held. */
     @Override

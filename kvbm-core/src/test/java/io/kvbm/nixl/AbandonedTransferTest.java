@@ -54,7 +54,7 @@ class AbandonedTransferTest {
         NixlBackend backend = owner.createBackend("UCX");
         backend.register(far.storages().getFirst().address(), far.storages().getFirst().size());
         reader.register(near.storages().getFirst());
-        access = reader.connect(owner.metadata());
+        access = reader.connect("owner-that-sleeps", owner.metadata());
         far.data(0).fill((byte) 7);
     }
 

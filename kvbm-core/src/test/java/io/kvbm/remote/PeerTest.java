@@ -14,6 +14,7 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
+import io.kvbm.block.BlockHandle;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
@@ -21,6 +22,8 @@ import io.kvbm.block.PinList;
 import io.kvbm.error.RemoteException;
 import io.kvbm.error.RemoteException.Kind;
 import io.kvbm.token.IdentityChain;
+import io.kvbm.transfer.BlockRanges;
+import io.kvbm.transfer.RemoteAccess;
 import io.kvbm.transfer.TransferControl;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -31,6 +34,7 @@ class PeerTest {
 
     private static final int BLOCKS = 4;
     private static final Duration PAUSE = Duration.ofSeconds(30);
+    private static final Duration SHORT = Duration.ofSeconds(1);
     private static final Duration LINGER = Duration.ofSeconds(5);
 
     /** Four blocks in flight, two failures. */
@@ -260,5 +264,57 @@ class PeerTest {
         Wanted none = new Wanted.Anything(new int[0]);
         Refused.with(Kind.TRANSPORT, () -> far.read(SharedPool.SET, none, List.of(), control));
         Refused.with(Kind.TRANSPORT, () -> peer.copy(SharedPool.SET + 1, none, List.of(), control));
+    }
+
+    // ---------------------------------------------------------------------------------------------- elsewhere
+
+    /** A worker whose memory is not mapped, which answers so, and so is read. */
+    private Peer elsewhere(PeerAnswer answer, Runnable reading) {
+        PeerLink way = request -> request instanceof PeerRequest.Lease ? answer : new PeerAnswer.Done();
+        RemoteAccess access = new RemoteAccess() {
+            @Override
+            public void read(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks,
+                    TransferControl readControl) {
+                reading.run();
+                readControl.check();
+            }
+
+            @Override
+            public void close() {}
+        };
+        return new Peer(owner.blockset(), "digest", true, null, new LeasedMemory(1, owner.blockset(), way, access,
+                new OwnBlocks(List.of(reader.pool)), Runnable::run), way, LIMITS, clock, new PeerCounters());
+    }
+
+    private ReadResult read(Peer from) {
+        try (BlockList<MutableBlock> own = reader.pool.allocateBlocks(1)) {
+            return from.read(SharedPool.SET, new Wanted.Generations(new int[1], new long[1]), own,
+                    new TransferControl(clock, SHORT));
+        }
+    }
+
+    @Test
+    void aWorkerElsewhereThatRefusesIsNotLeftAlone() {
+        for (Kind kind : List.of(Kind.BUSY, Kind.DRAINING, Kind.STALE_EPOCH)) {
+            Peer refusing = elsewhere(new PeerAnswer.Refused(kind, "not now"), () -> {});
+            for (int i = 0; i < 5; i++) {
+                Refused.with(kind, () -> read(refusing));
+            }
+            assertThat(refusing.isPaused()).isFalse();
+        }
+    }
+
+    @Test
+    void aWorkerElsewhereOfWhichNothingArrivesInTimeIsLeftAlone() {
+        Peer slow = elsewhere(new PeerAnswer.Leased(1, new int[1], PAUSE), () -> clock.pass(SHORT));
+        assertThat(read(slow).end()).isEqualTo(ReadOutcome.LATE);
+        assertThat(read(slow).end()).isEqualTo(ReadOutcome.LATE);
+        assertThat(slow.isPaused()).isTrue();
+    }
+
+    @Test
+    void bytesOfAWorkerElsewhereThatAreNotThoseOfItsChecksumAreNotTaken() {
+        Peer corrupt = elsewhere(new PeerAnswer.Leased(1, new int[]{77}, PAUSE), () -> {});
+        assertThat(read(corrupt)).isEqualTo(new ReadResult(0, ReadOutcome.CORRUPT));
     }
 }

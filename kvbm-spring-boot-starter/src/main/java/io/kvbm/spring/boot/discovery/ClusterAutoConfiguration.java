@@ -228,6 +228,10 @@ public final class ClusterAutoConfiguration {
     @ConditionalOnClass(ConsulRegistrationCustomizer.class)
     static class Consul {
 
+        private static final String METADATA = "spring.cloud.consul.discovery.metadata";
+        private static final int MOST_PAIRS = 64;
+        private static final int MOST_CHARACTERS = 512;
+
         /** Conditions on beans beside it would be asked too early: a nested configuration comes before its outer one. */
         @Bean
         ConsulRegistrationCustomizer kvbmConsulRegistration(ObjectProvider<Pointer> pointers, Environment environment) {
@@ -248,10 +252,27 @@ public final class ClusterAutoConfiguration {
                     : new ConsulWatch(consul.getIfUnique(), token, member.service(), member::look);
         }
 
+        /** Consul answers a registration that it refuses with an error of which nobody is told. */
+        private static void requireAcceptable(Map<String, String> metadata) {
+            if (metadata.size() > MOST_PAIRS) {
+                throw new InvalidKvbmPropertyException(METADATA, "has with this instance's own "
+                        + metadata.size() + " pairs", "Consul takes " + MOST_PAIRS + "; set fewer.");
+            }
+            metadata.forEach((key, value) -> {
+                if (!key.matches("[A-Za-z0-9_-]{1,128}") || value.length() > MOST_CHARACTERS) {
+                    throw new InvalidKvbmPropertyException(METADATA, "has '" + key + "' with " + value.length()
+                            + " characters",
+                            "Consul takes keys of letters, digits, _ and -, and values of "
+                                    + MOST_CHARACTERS + " characters.");
+                }
+            });
+        }
+
         private static void point(NewService service, Pointer pointer, Environment environment) {
             Map<String, String> metadata = service.getMeta() == null ? new HashMap<>()
                     : new HashMap<>(service.getMeta());
             metadata.putAll(pointer.metadata());
+            requireAcceptable(metadata);
             service.setMeta(metadata);
             if (!environment.containsProperty("spring.cloud.consul.discovery.instance-id")) {
                 // Consul's own is the name and the configured port, which two instances may share

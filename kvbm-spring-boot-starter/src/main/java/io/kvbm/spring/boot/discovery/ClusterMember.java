@@ -9,6 +9,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
 
@@ -23,6 +24,7 @@ import org.springframework.context.SmartLifecycle;
 import io.kvbm.KvBlockManager;
 import io.kvbm.remote.Peering;
 import io.kvbm.remote.Reconciler;
+import io.kvbm.time.MonotonicClock;
 
 /**
  * Keeps this instance in the cluster: looks into the catalog, has the reconciler ask whoever is listed, and sees to it
@@ -39,6 +41,9 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     /** Time between two steps. */
     static final Duration STEP = Duration.ofMillis(250);
 
+    /** Time after which nothing is expected of a look into the catalog any more. */
+    private static final Duration HOPELESS = Duration.ofSeconds(15);
+
     private static final Logger log = LoggerFactory.getLogger(ClusterMember.class);
 
     private final KvBlockManager manager;
@@ -52,11 +57,21 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     private final String nixl;
 
     private final AtomicBoolean running = new AtomicBoolean();
-    private final AtomicBoolean polling = new AtomicBoolean();
+    private final AtomicReference<@Nullable Poll> polling = new AtomicReference<>();
     private final LongAdder failedPolls = new LongAdder();
     private volatile boolean catalogFails;
     private @Nullable ScheduledExecutorService steps;
     private volatile @Nullable ExecutorService questions;
+
+    /** A look into the catalog, which a host that is gone may never answer. */
+    private record Poll(Thread thread, long since) {
+
+        void endIfHopeless(long now) {
+            if (now - since >= HOPELESS.toNanos()) {
+                thread.interrupt();
+            }
+        }
+    }
 
     /**
      * A member.
@@ -157,8 +172,11 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     }
 
     private void poll() {
-        if (!polling.compareAndSet(false, true)) {
-            return; // the catalog has not answered yet
+        Poll current = new Poll(Thread.currentThread(), MonotonicClock.SYSTEM.nanoTime());
+        Poll earlier = polling.compareAndExchange(null, current);
+        if (earlier != null) { // the catalog has not answered yet
+            earlier.endIfHopeless(current.since());
+            return;
         }
         try {
             List<ServiceInstance> instances = catalog.getInstances(service);
@@ -181,7 +199,7 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
             }
             catalogFails = true;
         } finally {
-            polling.set(false);
+            polling.set(null);
         }
     }
 

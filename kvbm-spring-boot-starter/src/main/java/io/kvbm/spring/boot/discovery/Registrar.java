@@ -2,6 +2,7 @@ package io.kvbm.spring.boot.discovery;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -30,7 +31,7 @@ final class Registrar {
     private final @Nullable Entry entry;
     private final MonotonicClock clock;
 
-    private volatile Publication publication;
+    private final AtomicReference<Publication> publication;
     private long missingSince;
 
     /** This instance in a catalog into which instances register. */
@@ -53,31 +54,29 @@ final class Registrar {
         this.pointer = pointer;
         this.entry = registration == null || registry == null ? null : new Entry(registration, registry);
         this.clock = clock;
-        this.publication = entry == null ? Publication.STATIC : Publication.UNPUBLISHED;
+        this.publication = new AtomicReference<>(entry == null ? Publication.STATIC : Publication.UNPUBLISHED);
         this.missingSince = clock.nanoTime();
     }
 
     Publication publication() {
-        return publication;
+        return publication.get();
     }
 
     /** Takes what the catalog lists. */
     void listed(List<ServiceInstance> instances) {
-        if (entry == null || publication == Publication.WITHDRAWN) {
+        if (entry == null || publication.get() == Publication.WITHDRAWN) {
             return;
         }
         long now = clock.nanoTime();
         if (instances.stream().anyMatch(instance -> pointer.isOf(instance) || entry.isOf(instance))) {
-            if (publication == Publication.UNPUBLISHED) {
+            if (publication.compareAndSet(Publication.UNPUBLISHED, Publication.PUBLISHED)) {
                 log.info("Worker {} is in the catalog", Long.toUnsignedString(pointer.workerId()));
             }
-            publication = Publication.PUBLISHED;
             missingSince = now;
         } else {
-            if (publication == Publication.PUBLISHED) {
+            if (publication.compareAndSet(Publication.PUBLISHED, Publication.UNPUBLISHED)) {
                 missingSince = now;
             }
-            publication = Publication.UNPUBLISHED;
             if (now - missingSince >= PATIENCE.toNanos()) {
                 missingSince = now;
                 register(entry);
@@ -95,14 +94,19 @@ final class Registrar {
             log.warn("Worker {} could not be registered again: {}", Long.toUnsignedString(pointer.workerId()),
                     e.getMessage());
         }
+        if (publication.get() == Publication.WITHDRAWN) { // a slow catalog may have taken it after it was withdrawn
+            deregister(entry);
+        }
     }
 
     /** Takes this instance out of the catalog, and keeps it out. */
     void withdraw() {
-        if (entry == null || publication == Publication.WITHDRAWN) {
-            return;
+        if (entry != null && publication.getAndSet(Publication.WITHDRAWN) != Publication.WITHDRAWN) {
+            deregister(entry);
         }
-        publication = Publication.WITHDRAWN;
+    }
+
+    private void deregister(Entry entry) {
         try {
             entry.registry().deregister(entry.registration());
         } catch (RuntimeException e) {

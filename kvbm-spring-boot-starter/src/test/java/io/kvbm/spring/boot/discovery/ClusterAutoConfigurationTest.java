@@ -1,7 +1,10 @@
 package io.kvbm.spring.boot.discovery;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -9,6 +12,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.beans.factory.support.StaticListableBeanFactory;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
 import org.springframework.boot.autoconfigure.ssl.SslAutoConfiguration;
 import org.springframework.boot.convert.ApplicationConversionService;
@@ -25,14 +29,22 @@ import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.cloud.client.ServiceInstance;
 import org.springframework.cloud.client.discovery.DiscoveryClient;
+import org.springframework.cloud.commons.util.InetUtils;
+import org.springframework.cloud.commons.util.InetUtilsProperties;
+import org.springframework.cloud.consul.discovery.ConsulDiscoveryProperties;
+import org.springframework.cloud.consul.model.http.agent.NewService;
+import org.springframework.cloud.consul.serviceregistry.ConsulRegistration;
+import org.springframework.core.env.StandardEnvironment;
 import org.springframework.core.io.support.SpringFactoriesLoader;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.spring.boot.SmallCache;
+import io.kvbm.spring.boot.autoconfigure.InvalidKvbmPropertyException;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 import io.kvbm.spring.boot.discovery.KvbmCluster.Publication;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 @ExtendWith(OutputCaptureExtension.class)
 class ClusterAutoConfigurationTest {
@@ -271,5 +283,32 @@ class ClusterAutoConfigurationTest {
                 .filter(Objects::nonNull)
                 .findFirst()
                 .orElse(null);
+    }
+
+    private static void register(Map<String, String> metadata) {
+        NewService service = new NewService();
+        service.setName("cluster");
+        service.setMeta(metadata);
+        StaticListableBeanFactory beans = new StaticListableBeanFactory(Map.of("pointer", new Pointer(7, "/kvbm")));
+        new ClusterAutoConfiguration.Consul()
+                .kvbmConsulRegistration(beans.getBeanProvider(Pointer.class), new StandardEnvironment())
+                .customize(new ConsulRegistration(service,
+                        new ConsulDiscoveryProperties(new InetUtils(new InetUtilsProperties()))));
+        assertThat(service.getMeta()).containsAllEntriesOf(metadata).containsKey(Pointer.PATH_KEY);
+    }
+
+    private static Map<String, String> pairs(int count) {
+        return IntStream.range(0, count).boxed().collect(Collectors.toMap(i -> "key-" + i, i -> "value"));
+    }
+
+    @Test
+    void metadataThatConsulWouldRefuseSilentlyStopTheStart() {
+        register(pairs(61));
+        register(Map.of("key", "x".repeat(512)));
+        for (Map<String, String> refused : List.of(pairs(62), Map.of("a.b", "value"),
+                Map.of("key", "x".repeat(513)))) {
+            assertThatExceptionOfType(InvalidKvbmPropertyException.class).isThrownBy(() -> register(refused))
+                    .withMessageContaining("spring.cloud.consul.discovery.metadata");
+        }
     }
 }

@@ -44,6 +44,7 @@ class RegistrarTest {
 
         private final List<String> told = new ArrayList<>();
         private boolean throwing;
+        private Runnable whileRegistering = () -> {};
 
         private void tell(String what) {
             told.add(what);
@@ -55,6 +56,7 @@ class RegistrarTest {
         @Override
         public void register(@Nullable Registration registration) {
             tell("register");
+            whileRegistering.run();
         }
 
         @Override
@@ -131,6 +133,15 @@ class RegistrarTest {
         assertThat(catalog.told).containsExactly("register");
         listedAfter(MILLI, US);
         assertThat(registrar.publication()).isEqualTo(Publication.PUBLISHED);
+    }
+
+    @Test
+    void aRegistrationThatIsUnderWayWhenWeLeaveIsTakenBack() {
+        catalog.whileRegistering = registrar::withdraw;
+        listedAfter(Registrar.PATIENCE, NOBODY);
+        assertThat(catalog.told).containsExactly("register", "deregister", "deregister");
+        registrar.listed(US);
+        assertThat(registrar.publication()).isEqualTo(Publication.WITHDRAWN);
     }
 
     @Test
