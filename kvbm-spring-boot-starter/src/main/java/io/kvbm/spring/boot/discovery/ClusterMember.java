@@ -42,7 +42,7 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     static final Duration STEP = Duration.ofMillis(250);
 
     /** Time after which nothing is expected of a look into the catalog any more. */
-    private static final Duration HOPELESS = Duration.ofSeconds(15);
+    static final Duration HOPELESS = Duration.ofSeconds(10);
 
     private static final Logger log = LoggerFactory.getLogger(ClusterMember.class);
 

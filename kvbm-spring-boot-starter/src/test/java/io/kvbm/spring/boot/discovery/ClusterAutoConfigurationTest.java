@@ -1,8 +1,11 @@
 package io.kvbm.spring.boot.discovery;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -38,13 +41,17 @@ import org.springframework.core.env.StandardEnvironment;
 import org.springframework.core.io.support.SpringFactoriesLoader;
 
 import io.kvbm.KvBlockManager;
+import io.kvbm.remote.Reconciler;
+import io.kvbm.remote.ReconcilerSettings;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.spring.boot.autoconfigure.InvalidKvbmPropertyException;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 import io.kvbm.spring.boot.discovery.KvbmCluster.Publication;
+import io.kvbm.time.MonotonicClock;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
 
 @ExtendWith(OutputCaptureExtension.class)
 class ClusterAutoConfigurationTest {
@@ -310,5 +317,55 @@ class ClusterAutoConfigurationTest {
             assertThatExceptionOfType(InvalidKvbmPropertyException.class).isThrownBy(() -> register(refused))
                     .withMessageContaining("spring.cloud.consul.discovery.metadata");
         }
+    }
+
+    /** A catalog on a host that is gone: the first question is never answered. */
+    private static final class Gone implements DiscoveryClient {
+
+        private final AtomicInteger asked = new AtomicInteger();
+
+        @Override
+        public String description() {
+            return "Gone";
+        }
+
+        @Override
+        public List<ServiceInstance> getInstances(String serviceId) {
+            if (asked.getAndIncrement() == 0) {
+                try {
+                    new CountDownLatch(1).await();
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException("interrupted", e);
+                }
+            }
+            return List.of();
+        }
+
+        @Override
+        public List<String> getServices() {
+            return List.of();
+        }
+    }
+
+    @Test
+    void aCatalogThatNeverAnswersIsAskedAnewAfterAWhile() {
+        runner.run(context -> {
+            Gone gone = new Gone();
+            KvBlockManager manager = context.getBean(KvBlockManager.class);
+            Reconciler reconciler = manager.peering()
+                    .orElseThrow()
+                    .reconciler(context.getBean(HttpLinks.class), ReconcilerSettings.DEFAULT);
+            ClusterMember member = new ClusterMember(manager, reconciler, gone,
+                    new Registrar(context.getBean(Pointer.class), null, null, MonotonicClock.SYSTEM), "cluster",
+                    "/kvbm", Duration.ofMillis(50), () -> 0, "");
+            member.start();
+            try {
+                await().atMost(ClusterMember.HOPELESS.plusSeconds(10)).until(() -> gone.asked.get() > 1);
+                assertThat(member.failedPolls()).isOne();
+            } finally {
+                member.stop();
+                member.destroy();
+            }
+        });
     }
 }
