@@ -41,11 +41,6 @@ class BytesArriveWhenNobodyWaitsTest {
         final List<PinList> underWay = new ArrayList<>();
 
         @Override
-        public String name() {
-            return "late";
-        }
-
-        @Override
         public void register(Storage storage) {}
 
         @Override

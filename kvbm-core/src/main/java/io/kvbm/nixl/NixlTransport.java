@@ -14,8 +14,8 @@ import io.kvbm.transfer.RemoteTransport;
 /** One agent of NIXL with one backend, as the way to the memory of workers on other hosts. */
 public final class NixlTransport implements RemoteTransport {
 
-    /** The name of this transport, and the key under which storage is registered with it. */
-    public static final String NAME = "nixl";
+    /** The key under which storage is registered. */
+    private static final String NAME = "nixl";
 
     private final NixlAgent agent;
     private final NixlBackend backend;
@@ -46,11 +46,6 @@ public final class NixlTransport implements RemoteTransport {
             agent.close();
             throw e;
         }
-    }
-
-    @Override
-    public String name() {
-        return NAME;
     }
 
     @Override

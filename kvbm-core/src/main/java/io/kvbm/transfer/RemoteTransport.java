@@ -8,9 +8,6 @@ import io.kvbm.storage.Storage;
  */
 public interface RemoteTransport extends AutoCloseable {
 
-    /** By what it is called in metrics and messages, such as {@code nixl}. */
-    String name();
-
     /**
      * Makes memory known, so that transfers may use it and others reach it. It is withdrawn before the storage frees it.
      *

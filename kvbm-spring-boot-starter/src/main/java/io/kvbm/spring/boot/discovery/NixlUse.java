@@ -14,6 +14,7 @@ import io.kvbm.nixl.NixlTransport;
 import io.kvbm.spring.boot.autoconfigure.InvalidKvbmPropertyException;
 import io.kvbm.spring.boot.autoconfigure.KvbmProperties;
 import io.kvbm.spring.boot.autoconfigure.KvbmProperties.Transport;
+import io.kvbm.transfer.RemoteTransport;
 
 /**
  * What this instance has of NIXL: an agent of its own, or the reason why there is none. NIXL takes memory and threads, so
@@ -74,8 +75,8 @@ record NixlUse(@Nullable NixlTransport transport, String description) implements
             @Nullable ClassLoader loader) {
         return switch (find(settings, loader)) {
             case Nixl.Absent absent -> absent(absent.reason());
-            case NixlLibrary library -> start(library, settings, Long.toUnsignedString(runtime.workerId()) + "."
-                    + Long.toUnsignedString(runtime.epoch()));
+            case NixlLibrary library -> start(library, settings,
+                    RemoteTransport.agentName(runtime.workerId(), runtime.epoch()));
         };
     }
 
