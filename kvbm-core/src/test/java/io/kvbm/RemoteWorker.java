@@ -41,7 +41,7 @@ final class RemoteWorker {
     private final PipeLink link = new PipeLink(new FileInputStream(FileDescriptor.in),
             new FileOutputStream(FileDescriptor.out), order -> obey(order.split(" ")));
 
-    private @Nullable KvBlockManager manager;
+    private @Nullable StartedWorker worker;
     private List<MutableBlock> own = List.of();
     private List<ImmutableBlock> registered = List.of();
 
@@ -65,6 +65,7 @@ final class RemoteWorker {
             case "check" -> Filling.firstOther(own, Integer.parseInt(order[1])).orElse("");
             case "register" -> register(Integer.parseInt(order[1]));
             case "reuse" -> reuse();
+            case "read-leases" -> Integer.toString(peering().leases().stats().readLeases());
             case "available" -> Integer.toString(pool().availableBlocks());
             case "let-write" -> Long.toString(peering().leases()
                     .write(pool(), own, Long.parseLong(order[1]), Writer.ASKS, LEASE)
@@ -79,7 +80,7 @@ final class RemoteWorker {
     }
 
     private KvBlockManager manager() {
-        return Objects.requireNonNull(manager);
+        return Objects.requireNonNull(worker).manager();
     }
 
     private Peering peering() {
@@ -90,13 +91,14 @@ final class RemoteWorker {
         return manager().host().orElseThrow();
     }
 
-    private String start(ToyWorker worker) {
-        if (manager != null) {
+    private String start(ToyWorker anew) {
+        if (worker != null) {
             giveBack();
-            manager.close();
+            worker.close();
+            worker = null;
         }
         told.clear();
-        manager = worker.start(clock);
+        worker = anew.start(clock, KvManagerSharingConfig.builder());
         peering().desk().listen((from, text) -> told.add(from + ":" + text));
         link.answerBy(peering().desk());
         return "";
