@@ -41,7 +41,7 @@ final class RemoteWorker {
     private final PipeLink link = new PipeLink(new FileInputStream(FileDescriptor.in),
             new FileOutputStream(FileDescriptor.out), order -> obey(order.split(" ")));
 
-    private @Nullable KvBlockManager manager;
+    private @Nullable StartedWorker worker;
     private List<MutableBlock> own = List.of();
     private List<ImmutableBlock> registered = List.of();
 
@@ -79,7 +79,7 @@ final class RemoteWorker {
     }
 
     private KvBlockManager manager() {
-        return Objects.requireNonNull(manager);
+        return Objects.requireNonNull(worker).manager();
     }
 
     private Peering peering() {
@@ -90,13 +90,14 @@ final class RemoteWorker {
         return manager().host().orElseThrow();
     }
 
-    private String start(ToyWorker worker) {
-        if (manager != null) {
+    private String start(ToyWorker anew) {
+        if (worker != null) {
             giveBack();
-            manager.close();
+            worker.close();
+            worker = null;
         }
         told.clear();
-        manager = worker.start(clock);
+        worker = anew.start(clock, KvManagerSharingConfig.builder());
         peering().desk().listen((from, text) -> told.add(from + ":" + text));
         link.answerBy(peering().desk());
         return "";

@@ -1,6 +1,8 @@
 package io.kvbm;
 
 import java.io.IOException;
+import java.util.List;
+import java.util.Map;
 
 import io.kvbm.remote.Blockset;
 import io.kvbm.remote.BlocksetCodec;
@@ -12,6 +14,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 /** A {@link RemoteWorker} that was started, and the way to it. */
 final class WorkerProcess implements AutoCloseable {
+
+    /** What UCX has to say would go to the standard output, by which it speaks to us. */
+    private static final Map<String, String> QUIET = Map.of("UCX_LOG_FILE", "/dev/null");
 
     final PipeLink link;
 
@@ -25,7 +30,11 @@ final class WorkerProcess implements AutoCloseable {
     }
 
     static WorkerProcess start(ToyWorker worker) throws IOException {
-        WorkerProcess started = new WorkerProcess(JavaProcess.start(RemoteWorker.class));
+        JavaProcess.Start how = JavaProcess.of(RemoteWorker.class);
+        if (worker.way() == ToyWorker.Way.NIXL) {
+            how.libraries(List.of("jna-")).environment(QUIET);
+        }
+        WorkerProcess started = new WorkerProcess(how.start());
         started.be(worker);
         return started;
     }

@@ -133,7 +133,7 @@ class NixlPeerTest {
         private final PreparedList list;
 
         Peer(String name) throws IOException {
-            process = JavaProcess.startWith(LIBRARIES, NixlPeer.class, InstalledNixl.path(), name);
+            process = JavaProcess.of(NixlPeer.class).libraries(LIBRARIES).start(InstalledNixl.path(), name);
             output = new BufferedReader(new InputStreamReader(process.output(), StandardCharsets.US_ASCII));
             String line = output.readLine();
             assertThat(line).as("what the peer says of itself").isNotNull();

@@ -43,7 +43,7 @@ class NixlProcessTest {
     }
 
     private static String run(List<String> libraries, String path) throws IOException, InterruptedException {
-        try (JavaProcess process = JavaProcess.startWith(libraries, NixlUser.class, path)) {
+        try (JavaProcess process = JavaProcess.of(NixlUser.class).libraries(libraries).start(path)) {
             String said = new String(process.output().readAllBytes(), StandardCharsets.UTF_8).strip();
             assertThat(process.awaitEnd()).as("exit status after: " + said).isZero();
             return said;

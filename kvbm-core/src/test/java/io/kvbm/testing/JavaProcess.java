@@ -7,10 +7,11 @@ import java.io.OutputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** A main class of the tests in a JVM of its own, which is spoken to by its standard streams. */
 public final class JavaProcess implements AutoCloseable {
@@ -30,25 +31,59 @@ public final class JavaProcess implements AutoCloseable {
     }
 
     public static JavaProcess start(Class<?> main, Object... arguments) throws IOException {
-        return startWith(List.of(), main, arguments);
+        return of(main).start(arguments);
     }
 
-    /** Starts it with further libraries on its class path, which are given by a part of their file's name. */
-    public static JavaProcess startWith(List<String> libraries, Class<?> main, Object... arguments)
-            throws IOException {
-        List<String> command = new ArrayList<>(
-                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto",
-                        "--enable-native-access=ALL-UNNAMED", "-cp", classPath(libraries), main.getName()));
-        Arrays.stream(arguments).map(Object::toString).forEach(command::add);
-        return new JavaProcess(
-                new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start());
+    /** One that needs more than others do. */
+    public static Start of(Class<?> main) {
+        return new Start(main);
     }
 
-    private static String classPath(List<String> more) {
+    /** How one is started. */
+    public static final class Start {
+
+        private final Class<?> main;
+        private final List<String> libraries = new ArrayList<>(LIBRARIES);
+        private final Map<String, String> environment = new HashMap<>();
+        private List<String> within = List.of();
+
+        private Start(Class<?> main) {
+            this.main = main;
+        }
+
+        /** Further libraries on its class path, which are given by a part of their file's name. */
+        public Start libraries(List<String> parts) {
+            libraries.addAll(parts);
+            return this;
+        }
+
+        /** Variables beside or instead of those of this process. */
+        public Start environment(Map<String, String> variables) {
+            environment.putAll(variables);
+            return this;
+        }
+
+        /** A command that runs the one that follows it, and turns into it. */
+        public Start within(List<String> command) {
+            within = command;
+            return this;
+        }
+
+        public JavaProcess start(Object... arguments) throws IOException {
+            List<String> command = new ArrayList<>(within);
+            command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                    "-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto",
+                    "--enable-native-access=ALL-UNNAMED", "-cp", classPath(libraries), main.getName()));
+            Arrays.stream(arguments).map(Object::toString).forEach(command::add);
+            ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
+            builder.environment().putAll(environment);
+            return new JavaProcess(builder.start());
+        }
+    }
+
+    private static String classPath(List<String> libraries) {
         return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
-                .filter(entry -> !entry.endsWith(".jar")
-                        || Stream.concat(LIBRARIES.stream(), more.stream()).anyMatch(entry::contains))
+                .filter(entry -> !entry.endsWith(".jar") || libraries.stream().anyMatch(entry::contains))
                 .collect(Collectors.joining(File.pathSeparator));
     }
 
