@@ -2,8 +2,9 @@ package io.kvbm.nixl;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Optional;
+
+import io.kvbm.testing.Required;
 
 /** The NIXL of this machine: one in a usual place, or the one that {@code .ci/nixl} installs. */
 public final class InstalledNixl {
@@ -14,8 +15,7 @@ public final class InstalledNixl {
 
     /** Whether tests that need NIXL run: where it is, and where {@code KVBM_REQUIRE} says that it has to be. */
     public static boolean isThere() {
-        String required = System.getenv().getOrDefault("KVBM_REQUIRE", "");
-        return Arrays.asList(required.split(",", -1)).contains("nixl") || find() instanceof NixlLibrary;
+        return Required.names("nixl") || find() instanceof NixlLibrary;
     }
 
     public static NixlLibrary library() {
