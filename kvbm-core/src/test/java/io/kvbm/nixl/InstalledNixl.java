@@ -14,8 +14,12 @@ public final class InstalledNixl {
 
     /** Whether tests that need NIXL run: where it is, and where {@code KVBM_REQUIRE} says that it has to be. */
     public static boolean isThere() {
+        return isRequired() || find() instanceof NixlLibrary;
+    }
+
+    private static boolean isRequired() {
         String required = System.getenv().getOrDefault("KVBM_REQUIRE", "");
-        return Arrays.asList(required.split(",", -1)).contains("nixl") || find() instanceof NixlLibrary;
+        return Arrays.asList(required.split(",", -1)).contains("nixl");
     }
 
     public static NixlLibrary library() {
@@ -23,6 +27,16 @@ public final class InstalledNixl {
             case NixlLibrary library -> library;
             case Nixl.Absent absent -> throw new AssertionError(absent.description() + "; run .ci/nixl");
         };
+    }
+
+    /** Whether tests that need an agent in Python run as well: where {@code .ci/nixl} has put one. */
+    public static boolean hasPython() {
+        return isThere() && (isRequired() || Files.isExecutable(python()));
+    }
+
+    /** The Python that has NIXL and numpy. */
+    public static Path python() {
+        return OF_THE_TESTS.resolve("bin/python");
     }
 
     private static Nixl find() {
