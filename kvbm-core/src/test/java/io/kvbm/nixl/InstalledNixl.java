@@ -25,6 +25,16 @@ public final class InstalledNixl {
         };
     }
 
+    /** Whether tests that need an agent in Python run as well: where {@code .ci/nixl} has put one. */
+    public static boolean hasPython() {
+        return isThere() && (Required.names("nixl") || Files.isExecutable(python()));
+    }
+
+    /** The Python that has NIXL and numpy. */
+    public static Path python() {
+        return OF_THE_TESTS.resolve("bin/python");
+    }
+
     private static Nixl find() {
         return given().map(Nixl::at).orElseGet(Nixl::find);
     }

@@ -43,6 +43,29 @@ class NixlLocatorTest {
     }
 
     @Test
+    void aFolderOfPackagesThatIsGivenIsLookedInto() throws IOException {
+        Path library = wheel("opt/packages", "nixl_cu13", "1.5.2");
+        Path plugins = Files.createDirectories(library.resolveSibling("plugins"));
+        assertThat(locator(Map.of()).locate(machine.resolve("opt/packages")))
+                .contains(new NixlLocation(library, plugins, "1.5.2", NixlLocation.Origin.CONFIGURED));
+    }
+
+    @Test
+    void theLibraryOfEitherWheelHasTheVersionOfItsOwn() throws IOException {
+        Path older = wheel("opt/packages", "nixl_cu12", "1.5.1");
+        Path later = wheel("opt/packages", "nixl_cu13", "1.5.2");
+        assertThat(locator(Map.of()).locate(older).map(NixlLocation::version)).contains("1.5.1");
+        assertThat(locator(Map.of()).locate(later).map(NixlLocation::version)).contains("1.5.2");
+    }
+
+    @Test
+    void aWheelThatDoesNotNoteItsVersionIsTakenAllTheSame() throws IOException {
+        Path library = file("usr/lib/python3/dist-packages/.nixl_cu13.mesonpy.libs/libnixl_capi.so");
+        assertThat(locator(Map.of()).locate(null))
+                .contains(new NixlLocation(library, null, "unknown", NixlLocation.Origin.WHEEL));
+    }
+
+    @Test
     void aPathThatIsGivenAndLeadsNowhereIsTheEndOfTheSearch() throws IOException {
         wheel("usr/lib/python3/dist-packages", "nixl_cu12", "1.5.1");
         assertThat(locator(Map.of()).locate(machine.resolve("nowhere"))).isEmpty();
@@ -65,6 +88,20 @@ class NixlLocatorTest {
         wheel("usr/lib/python3/dist-packages", "nixl_cu12", "1.5.1");
         assertThat(locator(Map.of(NixlLocator.VARIABLE, machine.resolve("named").toString())).locate(null)
                 .map(NixlLocation::library)).contains(named);
+    }
+
+    @Test
+    void theEnvironmentMayNameAVirtualEnvironment() throws IOException {
+        Path library = wheel("venv/lib64/python3.12/site-packages", "nixl_cu13", "1.5.2");
+        assertThat(locator(Map.of(NixlLocator.VARIABLE, machine.resolve("venv").toString())).locate(null))
+                .contains(new NixlLocation(library, null, "1.5.2", NixlLocation.Origin.ENVIRONMENT));
+    }
+
+    @Test
+    void aBlankVariableNamesNothing() throws IOException {
+        Path library = wheel("usr/lib/python3/dist-packages", "nixl_cu12", "1.5.1");
+        assertThat(locator(Map.of(NixlLocator.VARIABLE, " ", "VIRTUAL_ENV", "", "HOME", "")).locate(null)
+                .map(NixlLocation::library)).contains(library);
     }
 
     @Test
