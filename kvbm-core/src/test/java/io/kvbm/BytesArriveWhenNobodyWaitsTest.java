@@ -57,6 +57,9 @@ class BytesArriveWhenNobodyWaitsTest {
         public void expect() {}
 
         @Override
+        public void withdraw() {}
+
+        @Override
         public void listen(Listener listener) {}
 
         @Override

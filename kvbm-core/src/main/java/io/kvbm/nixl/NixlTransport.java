@@ -109,17 +109,11 @@ public final class NixlTransport implements RemoteTransport {
                 memory.close();
                 throw e;
             }
-            return () -> withdraw(host);
+            return () -> {
+                initiators.withdraw(host);
+                memory.close();
+            };
         });
-    }
-
-    /**
-     * The agent that serves others ends with the first memory that goes, not only its registration: who is reading
-     * already has the address, and UCX would follow it into memory that is not there any more.
-     */
-    private void withdraw(HostStorage storage) {
-        initiators.withdraw(storage);
-        agent.close();
     }
 
     @Override
@@ -156,6 +150,15 @@ public final class NixlTransport implements RemoteTransport {
     /** The number of blocks that stay held because a transfer that nobody waits for may still move them. */
     public int unfinished() {
         return initiators.inDoubt();
+    }
+
+    /**
+     * The agent that serves others ends, not only its registrations: who is reading already has the address, and UCX
+     * would follow it into memory that is not there any more.
+     */
+    @Override
+    public void withdraw() {
+        agent.close();
     }
 
     @Override

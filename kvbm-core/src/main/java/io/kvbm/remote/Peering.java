@@ -33,6 +33,7 @@ public final class Peering implements AutoCloseable {
     private final WorkerDesk desk;
     private final MonotonicClock clock;
     private final byte[] agentMetadata;
+    private final Runnable withdraw;
 
     /**
      * Shares these pools.
@@ -50,6 +51,7 @@ public final class Peering implements AutoCloseable {
         this.pools = List.copyOf(pools);
         this.journal = journal;
         this.clock = clock;
+        this.withdraw = transport == null ? () -> {} : transport::withdraw;
         this.agentMetadata = transport == null ? new byte[0] : transport.metadata();
         this.peers = new Peers(local, limits.peers(), clock, memories,
                 reach(local, pools, transport, new AtomicLong(random.nextLong())));
@@ -171,6 +173,7 @@ public final class Peering implements AutoCloseable {
     public void close() {
         drain();
         FirstFailure failure = new FirstFailure();
+        failure.attempt(withdraw); // before what it reaches is used for anything else
         failure.attempt(leases::close);
         failure.attempt(peers::close);
         failure.attempt(journal::close);

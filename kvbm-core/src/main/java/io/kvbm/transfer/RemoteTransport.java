@@ -75,6 +75,9 @@ public interface RemoteTransport extends AutoCloseable {
         }
     }
 
+    /** Lets others reach this worker's memory no more, whatever they are doing with it. Further calls do nothing. */
+    void withdraw();
+
     /** Lets everything go; what runs is waited for or stays held. */
     @Override
     void close();
