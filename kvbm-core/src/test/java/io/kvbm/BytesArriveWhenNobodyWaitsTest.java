@@ -75,6 +75,11 @@ class BytesArriveWhenNobodyWaitsTest {
                 }
 
                 @Override
+                public boolean isInDoubt() {
+                    return underWay.contains(pins);
+                }
+
+                @Override
                 public void close() {
                     assertThat(underWay).contains(pins);
                 }

@@ -2,15 +2,13 @@ package io.kvbm.nixl;
 
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 
-import io.kvbm.block.BlockHandle;
 import io.kvbm.transfer.BlockRanges;
 
 /**
  * Another agent as one initiator reaches it, with the lists and requests that were made for it. They end with it, where
- * it breaks or the initiator is given up; then there is another one.
+ * it breaks or the initiator is given up; then there is another one. Used by the initiator's thread.
  */
 final class Connection {
 
@@ -27,8 +25,16 @@ final class Connection {
         this.remote = remote;
     }
 
-    Initiator initiator() {
-        return initiator;
+    /** A request, and the connection that it goes back to. */
+    record Prepared(Connection connection, PooledRequest pooled) {
+
+        void giveBack() {
+            connection.giveBack(pooled);
+        }
+    }
+
+    boolean isOf(Initiator other) {
+        return initiator == other;
     }
 
     boolean isOpen() {
@@ -36,44 +42,37 @@ final class Connection {
     }
 
     /** A request that moves blocks: one that was posted before, where there is one that is not under way. */
-    PooledRequest request(NixlOperation operation, BlockRanges their, int[] slots, BlockRanges our,
-            List<? extends BlockHandle> blocks) {
+    Prepared prepare(NixlOperation operation, BlockRanges their, int[] slots, BlockRanges our, int[] ourSlots) {
         boolean whole = their.layout().blockContiguous() && our.layout().blockContiguous();
-        PreparedBlocks source = theirs(their);
-        PreparedBlocks target = initiator.prepared(our);
-        int[] indices = blocks.stream().mapToInt(BlockHandle::index).toArray();
-        PooledRequest.Move move = new PooledRequest.Move(operation, target.list(whole),
-                target.indices(indices, whole), source.list(whole), source.indices(slots.clone(), whole));
-        PooledRequest again;
-        synchronized (this) {
-            again = idle.remove(move);
-        }
-        return again != null ? again : new PooledRequest(move, move.request(initiator.backend()));
-    }
-
-    private synchronized PreparedBlocks theirs(BlockRanges blocks) {
-        return theirs.computeIfAbsent(blocks, ranges -> new PreparedBlocks(ranges,
+        PreparedBlocks remotes = theirs.computeIfAbsent(their, ranges -> new PreparedBlocks(ranges,
                 pieces -> initiator.backend().prepare(remote, pieces)));
+        PreparedBlocks locals = initiator.prepared(our);
+        PooledRequest.Move move = new PooledRequest.Move(operation, locals.list(whole),
+                locals.indices(ourSlots, whole), remotes.list(whole), remotes.indices(slots, whole));
+        PooledRequest again = idle.remove(move);
+        return new Prepared(this,
+                again != null ? again : new PooledRequest(move, move.request(initiator.backend())));
     }
 
     /** Keeps a request that has ended well, and gives the one back that was not used for longest. */
-    void giveBack(PooledRequest done) {
-        PooledRequest other;
-        synchronized (this) {
-            PooledRequest same = idle.putIfAbsent(done.move(), done);
-            other = same != null ? done : idle.size() > MOST_IDLE ? idle.pollFirstEntry().getValue() : null;
-        }
+    private void giveBack(PooledRequest done) {
+        PooledRequest same = idle.putIfAbsent(done.move(), done);
+        PooledRequest other = same != null ? done
+                : idle.size() > MOST_IDLE ? idle.pollFirstEntry().getValue() : null;
         if (other != null) {
             other.request().cancel();
         }
     }
 
+    /** Has the initiator's thread {@link #release} it. */
+    void releaseSoon() {
+        initiator.execute(this::release);
+    }
+
     /** Lets the other agent go, with all that was made for it. */
     void release() {
-        synchronized (this) {
-            idle.values().forEach(pooled -> pooled.request().cancel());
-            idle.clear();
-        }
+        idle.values().forEach(pooled -> pooled.request().cancel());
+        idle.clear();
         initiator.release(remote);
     }
 }

@@ -1,12 +1,21 @@
 package io.kvbm.nixl;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.locks.LockSupport;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import io.kvbm.block.PinList;
+import io.kvbm.error.KvbmException;
 import io.kvbm.error.NixlException;
 import io.kvbm.storage.HostStorage;
 import io.kvbm.time.MonotonicClock;
@@ -14,17 +23,30 @@ import io.kvbm.transfer.BlockRanges;
 import io.kvbm.transfer.RemoteTransport;
 
 /**
- * The agent by which this worker reaches others; they reach it by another one, so that this one can be given up. Where a
- * transfer fails or is not over in time, its bytes may arrive, or be sent, as long as there is its agent: so long its
- * blocks are held.
+ * The agent by which this worker reaches others, and the thread that does so: it starts transfers and asks again and again
+ * how far they are, which is also what moves them. Others reach this worker by another agent, so that this one can be
+ * given up. Where a transfer fails or is not over in time, its bytes may arrive, or be sent, as long as there is its
+ * agent: so long its blocks are held.
  */
 final class Initiator {
+
+    /** Between two looks while nothing is under way, at what was sent before, such as the ends of connections. */
+    private static final long IDLE_NANOS = 20_000_000;
+
+    private static final Duration MOST_TO_END = Duration.ofSeconds(10);
+
+    private static final Logger log = LoggerFactory.getLogger(Initiator.class);
 
     private final NixlAgent agent;
     private final NixlBackend backend;
     private final Map<HostStorage, NixlMemory> memories = new HashMap<>();
     private final Map<RemoteAgent, Integer> uses = new HashMap<>();
     private final Map<BlockRanges, PreparedBlocks> prepared = new HashMap<>();
+    private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
+    private final List<Flight> flights = new ArrayList<>();
+    private final Thread thread;
+    private volatile boolean stopped;
+
     private final List<PinList> held = new ArrayList<>();
     private int heldBlocks;
     private int abandonedBlocks;
@@ -35,11 +57,14 @@ final class Initiator {
     Initiator(NixlAgent agent, NixlBackend backend) {
         this.agent = agent;
         this.backend = backend;
+        this.thread = Thread.ofPlatform().name("kvbm-nixl").daemon().start(this::run);
     }
 
     NixlBackend backend() {
         return backend;
     }
+
+    // ---------------------------------------------------------------------------------------- memory
 
     synchronized void register(HostStorage storage) {
         memories.computeIfAbsent(storage, memory -> backend.register(memory.address(), memory.size()));
@@ -52,6 +77,12 @@ final class Initiator {
             memory.close();
         }
     }
+
+    synchronized PreparedBlocks prepared(BlockRanges blocks) {
+        return prepared.computeIfAbsent(blocks, ranges -> new PreparedBlocks(ranges, backend::prepare));
+    }
+
+    // ---------------------------------------------------------------------------------------- others
 
     /**
      * The agent of these metadata, which is loaded once however often it is asked for.
@@ -79,16 +110,60 @@ final class Initiator {
         }
     }
 
-    synchronized PreparedBlocks prepared(BlockRanges blocks) {
-        return prepared.computeIfAbsent(blocks, ranges -> new PreparedBlocks(ranges, backend::prepare));
+    // ---------------------------------------------------------------------------------------- thread
+
+    /** Has the thread do something; nothing where it has ended, when all that it could be is done. */
+    void execute(Runnable task) {
+        tasks.add(task);
+        LockSupport.unpark(thread);
     }
 
-    /** Goes on with what was sent before, such as the ends of connections. */
-    void drive() {
-        var _ = agent.takeNotifications();
+    /** Has the thread start a transfer. */
+    void start(Flight flight) {
+        execute(() -> {
+            if (flight.start()) {
+                flights.add(flight);
+            }
+        });
     }
 
-    // ---------------------------------------------------------------------------------------- transfers
+    /** While something is under way it only lets others go first: a sleep takes longer than most transfers. */
+    @SuppressWarnings("ThreadPriorityCheck")
+    private void run() {
+        while (!stopped) {
+            try {
+                runTasks();
+                look();
+                if (!flights.isEmpty()) {
+                    Thread.yield();
+                } else if (tasks.isEmpty()) {
+                    var _ = agent.takeNotifications(); // nobody sends it any
+                    LockSupport.parkNanos(this, IDLE_NANOS);
+                }
+            } catch (KvbmException e) {
+                log.debug("{} is not driven for a moment: {}", this, e.getMessage());
+                LockSupport.parkNanos(this, IDLE_NANOS);
+            } catch (RuntimeException e) {
+                log.warn("{} failed to do something", this, e);
+            }
+        }
+    }
+
+    private void runTasks() {
+        for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) {
+            task.run();
+        }
+    }
+
+    private void look() {
+        for (Iterator<Flight> each = flights.iterator(); each.hasNext();) {
+            if (each.next().look()) {
+                each.remove();
+            }
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------- doubt
 
     synchronized void begin() {
         underWay++;
@@ -143,6 +218,8 @@ final class Initiator {
         return doubtSince == 0 ? OptionalLong.empty() : OptionalLong.of(doubtSince);
     }
 
+    // ---------------------------------------------------------------------------------------- end
+
     /** Waits until nothing is under way, or for so long. */
     synchronized void awaitEnd(long nanos) throws InterruptedException {
         long deadline = MonotonicClock.SYSTEM.nanoTime() + nanos;
@@ -151,8 +228,18 @@ final class Initiator {
         }
     }
 
-    /** Ends the agent and whatever is under way, after which no byte moves any more. */
+    /**
+     * Ends the agent and whatever is under way, after which no byte moves any more. Where NIXL does not let go of the
+     * thread, nothing is ended, and its blocks stay held.
+     */
     void close() {
+        stopped = true;
+        LockSupport.unpark(thread);
+        if (!joinUninterruptibly(MOST_TO_END)) {
+            log.error("{} does not come back from NIXL within {} s; it is left as it is, with {} blocks that it may"
+                    + " still move", this, MOST_TO_END.toSeconds(), inDoubt());
+            return;
+        }
         List<PinList> free;
         try {
             agent.close();
@@ -165,7 +252,29 @@ final class Initiator {
                 doubt();
             }
             free.forEach(PinList::close);
+            runTasks();
+            look();
         }
+    }
+
+    /** Whether the thread has ended. */
+    private boolean joinUninterruptibly(Duration most) {
+        boolean interrupted = false;
+        boolean ended = false;
+        long deadline = MonotonicClock.SYSTEM.nanoTime() + most.toNanos();
+        long left = most.toNanos();
+        while (!ended && left > 0) {
+            try {
+                ended = thread.join(Duration.ofNanos(left));
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+            left = deadline - MonotonicClock.SYSTEM.nanoTime();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return ended;
     }
 
     @Override

@@ -21,7 +21,7 @@ import io.kvbm.time.MonotonicClock;
  */
 final class Initiators implements AutoCloseable {
 
-    private static final long AGAIN_MILLIS = 1000;
+    private static final long AGAIN_NANOS = 1_000_000_000;
 
     private static final Logger log = LoggerFactory.getLogger(Initiators.class);
 
@@ -85,14 +85,13 @@ final class Initiators implements AutoCloseable {
         return all().stream().mapToInt(Initiator::inDoubt).sum();
     }
 
-    /** Goes on with what was sent before, and replaces the one in use where it has held blocks for too long. */
-    void drive() {
+    /** Replaces the one in use where it has held blocks for too long. */
+    void look() {
         Initiator used;
         synchronized (this) {
             used = current;
         }
         if (used != null) {
-            used.drive();
             OptionalLong since = used.doubtSince();
             if (since.isPresent() && MonotonicClock.SYSTEM.nanoTime() - since.getAsLong() > patienceNanos) {
                 replace(used);
@@ -124,8 +123,9 @@ final class Initiators implements AutoCloseable {
     }
 
     private synchronized void pause() throws InterruptedException {
-        if (!closed) {
-            wait(AGAIN_MILLIS);
+        long end = MonotonicClock.SYSTEM.nanoTime() + AGAIN_NANOS;
+        for (long left = AGAIN_NANOS; !closed && left > 0; left = end - MonotonicClock.SYSTEM.nanoTime()) {
+            wait(left / 1_000_000 + 1);
         }
     }
 
@@ -186,18 +186,17 @@ final class Initiators implements AutoCloseable {
             threads = List.copyOf(renewing);
         }
         threads.forEach(Thread::interrupt);
-        threads.forEach(Initiators::joinUninterruptibly);
+        threads.forEach(Initiators::join);
         if (last != null) {
             last.close();
         }
     }
 
-    /** Waits for a thread that is told to end. */
-    static void joinUninterruptibly(Thread thread) {
+    private static void join(Thread renewal) {
         boolean interrupted = false;
-        while (thread.isAlive()) {
+        while (renewal.isAlive()) {
             try {
-                thread.join();
+                renewal.join();
             } catch (InterruptedException e) {
                 interrupted = true;
             }

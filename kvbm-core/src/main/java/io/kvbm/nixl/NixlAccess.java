@@ -1,12 +1,19 @@
 package io.kvbm.nixl;
 
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.BlockHandle;
 import io.kvbm.block.PinList;
 import io.kvbm.error.ClosedException;
+import io.kvbm.error.KvbmException;
 import io.kvbm.error.NixlException;
 import io.kvbm.error.RemoteException;
 import io.kvbm.transfer.BlockRanges;
@@ -23,23 +30,63 @@ final class NixlAccess implements RemoteAccess {
     /** One block in so many may be in doubt. */
     private static final int MOST_IN_DOUBT = 20;
 
+    private static final Duration CONNECT = Duration.ofSeconds(10);
+
     private final Initiators initiators;
     private final long workerId;
     private final long epoch;
     private final byte[] metadata;
-    private final TransferPoller poller;
+    private final Object connecting = new Object();
     private @Nullable Connection connection;
     private int underWay;
     private boolean closed;
 
     /** Loads the metadata of a worker. */
-    NixlAccess(Initiators initiators, long workerId, long epoch, byte[] metadata, TransferPoller poller) {
+    NixlAccess(Initiators initiators, long workerId, long epoch, byte[] metadata) {
         this.initiators = initiators;
         this.workerId = workerId;
         this.epoch = epoch;
         this.metadata = metadata.clone();
-        this.poller = poller;
-        connection();
+        connect(initiators.current());
+    }
+
+    private void connect(Initiator initiator) {
+        CompletableFuture<Connection> connected = new CompletableFuture<>();
+        initiator.execute(() -> {
+            try {
+                connected.complete(connection(initiator));
+            } catch (RuntimeException e) {
+                connected.completeExceptionally(e);
+            }
+        });
+        try {
+            var _ = connected.get(CONNECT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof KvbmException failure ? failure : new IllegalStateException(e.getCause());
+        } catch (TimeoutException e) {
+            throw new RemoteException(RemoteException.Kind.BUSY, initiator + " is busy and has not loaded worker "
+                    + Long.toUnsignedString(workerId) + " in " + CONNECT.toSeconds() + " s; import it again", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new RemoteException(RemoteException.Kind.BUSY, "Interrupted while worker "
+                    + Long.toUnsignedString(workerId) + " was loaded; import it again", e);
+        }
+    }
+
+    /** What was made for the last one went with it. Called in the thread of the initiator. */
+    private Connection connection(Initiator initiator) {
+        synchronized (connecting) {
+            Connection last = connection;
+            if (last != null && last.isOf(initiator) && last.isOpen()) {
+                return last;
+            }
+            Connection next = new Connection(initiator, initiator.acquire(workerId, epoch, metadata));
+            if (last != null && last.isOf(initiator)) {
+                last.release(); // another initiator's goes with it
+            }
+            connection = next;
+            return next;
+        }
     }
 
     @Override
@@ -55,67 +102,18 @@ final class NixlAccess implements RemoteAccess {
     private Move prepare(NixlOperation operation, BlockRanges theirs, int[] slots, BlockRanges ours,
             List<? extends BlockHandle> blocks) {
         requireRoom(ours.layout().numBlocks());
+        Initiator initiator = initiators.current();
         PinList pins = PinList.of(blocks);
         try {
-            return prepare(operation, theirs, slots, ours, blocks, pins);
-        } catch (NixlException e) {
-            pins.close();
-            throw unreached(e);
-        } catch (RuntimeException | Error e) {
+            begin(initiator);
+        } catch (ClosedException e) {
             pins.close();
             throw e;
         }
-    }
-
-    private Move prepare(NixlOperation operation, BlockRanges theirs, int[] slots, BlockRanges ours,
-            List<? extends BlockHandle> blocks, PinList pins) {
-        Connection used = begin();
-        try {
-            return new Prepared(used, used.request(operation, theirs, slots, ours, blocks), pins);
-        } catch (RuntimeException | Error e) {
-            end();
-            throw e;
-        }
-    }
-
-    /** A request, and the pins on its blocks until it is posted. */
-    private final class Prepared implements Move {
-
-        private final Connection used;
-        private final PooledRequest request;
-        private final PinList pins;
-        private boolean isPosted;
-
-        Prepared(Connection used, PooledRequest request, PinList pins) {
-            this.used = used;
-            this.request = request;
-            this.pins = pins;
-        }
-
-        @Override
-        public void run(byte[] told, TransferControl control) {
-            isPosted = true;
-            try {
-                poller.start(used, request, pins, told, NixlAccess.this::end).await(control);
-            } catch (NixlException e) {
-                throw unreached(e);
-            }
-        }
-
-        @Override
-        public void close() {
-            if (!isPosted) {
-                isPosted = true;
-                used.giveBack(request);
-                pins.close();
-                end();
-            }
-        }
-    }
-
-    private RemoteException unreached(NixlException e) {
-        return new RemoteException(RemoteException.Kind.TRANSPORT, "Worker " + Long.toUnsignedString(workerId)
-                + " is not reached: " + e.getMessage(), e);
+        int[] theirSlots = slots.clone();
+        int[] ourSlots = blocks.stream().mapToInt(BlockHandle::index).toArray();
+        return new Waiting(initiator, pins,
+                () -> connection(initiator).prepare(operation, theirs, theirSlots, ours, ourSlots));
     }
 
     /** Blocks in doubt are lost to the pool for a time. */
@@ -129,47 +127,91 @@ final class NixlAccess implements RemoteAccess {
         }
     }
 
-    private synchronized Connection begin() {
+    private synchronized void begin(Initiator initiator) {
         if (closed) {
             throw new ClosedException("Worker " + Long.toUnsignedString(workerId) + " is let go; ask another one");
         }
-        Connection used = connection();
         underWay++;
-        return used;
+        initiator.begin();
     }
 
-    private synchronized void end() {
-        underWay--;
-        if (closed && underWay == 0) {
-            release();
+    private void end(Initiator initiator) {
+        initiator.end();
+        synchronized (this) {
+            underWay--;
+            if (!closed || underWay > 0) {
+                return;
+            }
         }
-    }
-
-    /** What was made for the last one went with it. */
-    private synchronized Connection connection() {
-        Connection last = connection;
-        if (last != null && last.isOpen()) {
-            return last;
-        }
-        Initiator initiator = initiators.current();
-        Connection next = new Connection(initiator, initiator.acquire(workerId, epoch, metadata));
         release();
-        connection = next;
-        return next;
     }
 
     private void release() {
-        if (connection != null) {
-            connection.release();
+        Connection last;
+        synchronized (connecting) {
+            last = connection;
+            connection = null;
+        }
+        if (last != null) {
+            last.releaseSoon();
         }
     }
 
     /** Closing it would cancel what is under way, of which bytes could arrive all the same: that is waited for. */
     @Override
-    public synchronized void close() {
-        if (!closed && underWay == 0) {
-            release();
+    public void close() {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            if (underWay > 0) {
+                return;
+            }
         }
-        closed = true;
+        release();
+    }
+
+    /** A transfer that was not begun. */
+    private final class Waiting implements Move {
+
+        private final Initiator initiator;
+        private final PinList pins;
+        private final Supplier<Connection.Prepared> prepare;
+        private @Nullable Flight flight;
+        private boolean isGivenBack;
+
+        Waiting(Initiator initiator, PinList pins, Supplier<Connection.Prepared> prepare) {
+            this.initiator = initiator;
+            this.pins = pins;
+            this.prepare = prepare;
+        }
+
+        @Override
+        public void run(byte[] told, TransferControl control) {
+            Flight begun = new Flight(initiator, prepare, pins, told, () -> end(initiator));
+            flight = begun;
+            initiator.start(begun);
+            try {
+                begun.await(control);
+            } catch (NixlException e) {
+                throw new RemoteException(RemoteException.Kind.TRANSPORT, "Worker " + Long.toUnsignedString(workerId)
+                        + " is not reached: " + e.getMessage(), e);
+            }
+        }
+
+        @Override
+        public boolean isInDoubt() {
+            return flight != null && flight.isInDoubt();
+        }
+
+        @Override
+        public void close() {
+            if (flight == null && !isGivenBack) {
+                isGivenBack = true;
+                pins.close();
+                end(initiator);
+            }
+        }
     }
 }

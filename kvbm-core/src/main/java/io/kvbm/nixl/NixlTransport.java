@@ -37,7 +37,7 @@ public final class NixlTransport implements RemoteTransport {
     private final NixlAgent agent;
     private final NixlBackend backend;
     private final Initiators initiators;
-    private final TransferPoller poller;
+    private final MemoryServer server;
     private final ThreadPoolExecutor messages = new ThreadPoolExecutor(1, 1, 10, TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(MOST_MESSAGES), Thread.ofPlatform().name("kvbm-nixl-told").daemon().factory());
     private volatile Listener listener = (_, _) -> {};
@@ -47,7 +47,7 @@ public final class NixlTransport implements RemoteTransport {
         this.backend = backend;
         this.initiators = initiators;
         messages.allowCoreThreadTimeOut(true);
-        this.poller = new TransferPoller(agent, this::told, initiators);
+        this.server = new MemoryServer(agent, this::told, initiators::look);
     }
 
     /**
@@ -123,12 +123,12 @@ public final class NixlTransport implements RemoteTransport {
 
     @Override
     public RemoteAccess connect(long workerId, long epoch, byte[] metadata) {
-        return new NixlAccess(initiators, workerId, epoch, metadata, poller);
+        return new NixlAccess(initiators, workerId, epoch, metadata);
     }
 
     @Override
     public void expect() {
-        poller.expect();
+        server.expect();
     }
 
     @Override
@@ -163,10 +163,9 @@ public final class NixlTransport implements RemoteTransport {
 
     @Override
     public void close() {
-        poller.stop();
+        server.stop();
         initiators.close();
         agent.close();
-        poller.release();
         messages.shutdown();
     }
 

@@ -19,7 +19,6 @@ import org.slf4j.LoggerFactory;
 import io.kvbm.block.BlockChecksum;
 import io.kvbm.block.BlockHandle;
 import io.kvbm.block.PinList;
-import io.kvbm.error.ClosedException;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.RemoteException;
 import io.kvbm.error.TransferException;
@@ -151,9 +150,17 @@ final class LeasedMemory implements AutoCloseable {
             if (!begin(new PeerRequest.BeginWrite(asker, epoch, number, lease, set, slots), control)) {
                 control.check();
             }
+            run(move, number, notification, control);
+        }
+    }
+
+    private void run(RemoteAccess.Move move, long number, String notification, TransferControl control) {
+        try {
             move.run(ControlCodec.encode(new PeerRequest.EndWrite(asker, epoch, number, notification)), control);
-        } catch (ClosedException e) {
-            questions.execute(() -> tell(nothingWritten(number)));
+        } catch (KvbmException e) {
+            if (!move.isInDoubt()) {
+                questions.execute(() -> tell(nothingWritten(number)));
+            }
             throw e;
         }
     }

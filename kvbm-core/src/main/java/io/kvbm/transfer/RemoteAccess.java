@@ -34,16 +34,19 @@ public interface RemoteAccess extends AutoCloseable {
     interface Move extends AutoCloseable {
 
         /**
-         * Returns when the last byte is there; called once. Where it throws it is not known which bytes were moved or
-         * will be; the blocks stay pinned until that is over.
+         * Returns when the last byte is there; called once. Where it throws it may be {@linkplain #isInDoubt in doubt}
+         * which bytes were moved or will be; the blocks stay pinned until that is over.
          *
          * @param told what the other worker is told when everything is there, also after this has thrown; empty for
          *        nothing
          * @throws io.kvbm.error.TransferException {@code DEADLINE_EXCEEDED}, {@code CANCELLED}
          * @throws io.kvbm.error.RemoteException {@code TRANSPORT} where the other worker is not reached
-         * @throws io.kvbm.error.ClosedException where nothing was moved, as it is reached no more
+         * @throws io.kvbm.error.ClosedException where it is reached no more
          */
         void run(byte[] told, TransferControl control);
+
+        /** Whether it was run and bytes may have been moved, or may still be, though it was not told that all were. */
+        boolean isInDoubt();
 
         /** Gives it back where it was not run. Further calls do nothing. */
         @Override

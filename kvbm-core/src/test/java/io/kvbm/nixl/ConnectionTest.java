@@ -68,25 +68,26 @@ class ConnectionTest {
         far.close();
     }
 
-    private PooledRequest request(NixlOperation operation, List<MutableBlock> blocks, int... slots) {
-        return connection.request(operation, theirs, slots, ours, blocks);
+    private Connection.Prepared request(NixlOperation operation, List<MutableBlock> blocks, int... slots) {
+        return connection.prepare(operation, theirs, slots, ours,
+                blocks.stream().mapToInt(MutableBlock::index).toArray());
     }
 
     @Test
     void theSameMoveIsMadeOnceAndOtherOnesEachOnce() {
         try (BlockList<MutableBlock> two = pool.allocateBlocks(2);
                 BlockList<MutableBlock> one = pool.allocateBlocks(1)) {
-            PooledRequest first = request(NixlOperation.GET, two, 3, 4);
-            PooledRequest meanwhile = request(NixlOperation.GET, two, 3, 4);
-            assertThat(meanwhile.request()).as("the first is under way").isNotSameAs(first.request());
-            connection.giveBack(first);
-            connection.giveBack(meanwhile);
-            assertThat(request(NixlOperation.GET, two, 3, 4).request()).isSameAs(first.request());
-            connection.giveBack(first);
-            for (PooledRequest other : List.of(request(NixlOperation.PUT, two, 3, 4),
+            Connection.Prepared first = request(NixlOperation.GET, two, 3, 4);
+            Connection.Prepared meanwhile = request(NixlOperation.GET, two, 3, 4);
+            assertThat(meanwhile.pooled().request()).as("the first is under way").isNotSameAs(first.pooled().request());
+            first.giveBack();
+            meanwhile.giveBack();
+            assertThat(request(NixlOperation.GET, two, 3, 4).pooled().request()).isSameAs(first.pooled().request());
+            first.giveBack();
+            for (Connection.Prepared other : List.of(request(NixlOperation.PUT, two, 3, 4),
                     request(NixlOperation.GET, two, 4, 3), request(NixlOperation.GET, one, 3))) {
-                assertThat(other.request()).isNotSameAs(first.request());
-                connection.giveBack(other);
+                assertThat(other.pooled().request()).isNotSameAs(first.pooled().request());
+                other.giveBack();
             }
         }
     }
@@ -96,14 +97,14 @@ class ConnectionTest {
         try (BlockList<MutableBlock> one = pool.allocateBlocks(1)) {
             Map<Integer, NixlRequest> made = new HashMap<>();
             IntStream.range(0, BLOCKS).forEach(slot -> {
-                PooledRequest pooled = request(NixlOperation.GET, one, slot);
-                made.put(slot, pooled.request());
-                connection.giveBack(pooled);
+                Connection.Prepared pooled = request(NixlOperation.GET, one, slot);
+                made.put(slot, pooled.pooled().request());
+                pooled.giveBack();
             });
             long again = IntStream.range(0, BLOCKS).filter(slot -> {
-                PooledRequest pooled = request(NixlOperation.GET, one, BLOCKS - 1 - slot);
-                boolean same = pooled.request() == made.get(BLOCKS - 1 - slot);
-                pooled.request().cancel();
+                Connection.Prepared pooled = request(NixlOperation.GET, one, BLOCKS - 1 - slot);
+                boolean same = pooled.pooled().request() == made.get(BLOCKS - 1 - slot);
+                pooled.pooled().request().cancel();
                 return same;
             }).count();
             assertThat(again).isEqualTo(32);

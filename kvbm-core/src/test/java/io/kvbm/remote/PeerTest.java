@@ -282,6 +282,11 @@ class PeerTest {
                     }
 
                     @Override
+                    public boolean isInDoubt() {
+                        return false;
+                    }
+
+                    @Override
                     public void close() {}
                 };
             }

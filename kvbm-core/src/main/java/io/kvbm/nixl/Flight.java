@@ -1,0 +1,171 @@
+package io.kvbm.nixl;
+
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
+
+import org.jspecify.annotations.Nullable;
+
+import io.kvbm.block.PinList;
+import io.kvbm.error.ClosedException;
+import io.kvbm.error.KvbmException;
+import io.kvbm.error.NixlException;
+import io.kvbm.transfer.TransferControl;
+
+/**
+ * One transfer of an initiator, and the blocks of this worker that it moves. All calls of NIXL are its thread's: one that
+ * only starts a transfer may move the bytes of others as long as any come. Who waits for the transfer waits for nothing
+ * but that thread, and no longer than it may. The blocks stay pinned until NIXL says that all bytes were moved; where it
+ * says anything else, until the initiator is gone.
+ */
+final class Flight {
+
+    private static final long WAIT_NANOS = 1_000_000;
+
+    private enum Phase {
+        WAITING, STARTED, OVER, CALLED_OFF
+    }
+
+    private final Initiator initiator;
+    private final Supplier<Connection.Prepared> prepare;
+    private final PinList pins;
+    private final byte[] message;
+    private final Runnable ended;
+    private final Thread caller = Thread.currentThread();
+    private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.WAITING);
+    private Connection.@Nullable Prepared prepared;
+    private @Nullable KvbmException failure;
+    private boolean isAbandoned;
+    private volatile boolean isInDoubt;
+
+    /**
+     * A transfer that has not begun.
+     *
+     * @param prepare what is to be posted; called in the initiator's thread
+     * @param message what the other agent is told when all bytes were moved; empty for nothing
+     * @param ended is told when it is over
+     */
+    Flight(Initiator initiator, Supplier<Connection.Prepared> prepare, PinList pins, byte[] message, Runnable ended) {
+        this.initiator = initiator;
+        this.prepare = prepare;
+        this.pins = pins;
+        this.message = message;
+        this.ended = ended;
+    }
+
+    // ---------------------------------------------------------------------------------------- caller
+
+    /**
+     * Returns when all bytes were moved.
+     *
+     * @throws NixlException where it failed
+     * @throws ClosedException where it was closed meanwhile
+     * @throws io.kvbm.error.TransferException where the caller may not wait any longer; it goes on where it has begun
+     */
+    void await(TransferControl control) {
+        while (phase.get() != Phase.OVER) {
+            if (!control.mayGoOn()) {
+                giveUp();
+                control.check();
+            }
+            LockSupport.parkNanos(this, WAIT_NANOS);
+        }
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    private void giveUp() {
+        if (phase.compareAndSet(Phase.WAITING, Phase.CALLED_OFF)) {
+            pins.close();
+            ended.run();
+        } else {
+            abandon();
+        }
+    }
+
+    private synchronized void abandon() {
+        if (phase.get() == Phase.STARTED) {
+            isAbandoned = true;
+            isInDoubt = true;
+            initiator.abandoned(pins.size());
+        }
+    }
+
+    /** Whether bytes may have been moved, or may still be. */
+    boolean isInDoubt() {
+        return isInDoubt;
+    }
+
+    // ---------------------------------------------------------------------------------------- thread
+
+    /** Whether it is under way afterwards. */
+    boolean start() {
+        if (!phase.compareAndSet(Phase.WAITING, Phase.STARTED)) {
+            return false;
+        }
+        try {
+            Connection.Prepared ready = prepare.get();
+            prepared = ready;
+            NixlRequest request = ready.pooled().request();
+            if ((message.length == 0 ? request.post() : request.post(message)) == NixlRequest.State.ACTIVE) {
+                return true;
+            }
+            done();
+        } catch (KvbmException e) {
+            fail(e);
+        } catch (RuntimeException | Error e) {
+            fail(new NixlException(NixlException.Kind.BACKEND_FAILED, "", null, "A transfer failed to start: " + e));
+            throw e;
+        }
+        return false;
+    }
+
+    /** Brings it to its end where it has one; false while it is under way. */
+    boolean look() {
+        try {
+            if (prepared != null && prepared.pooled().request().state() == NixlRequest.State.ACTIVE) {
+                return false;
+            }
+            done();
+        } catch (NixlException | ClosedException e) {
+            fail(e);
+        }
+        return true;
+    }
+
+    private void done() {
+        if (prepared != null) {
+            prepared.giveBack();
+        }
+        over(pins::close);
+    }
+
+    /**
+     * Ends it without knowing: one of its ranges has failed, or a transfer beside it, which ends the connection, and
+     * NIXL says nothing more of the others.
+     */
+    private void fail(KvbmException why) {
+        failure = why;
+        if (prepared != null) {
+            NixlRequest request = prepared.pooled().request();
+            isInDoubt = request.isInDoubt();
+            try {
+                request.cancel();
+            } catch (NixlException e) {
+                why.addSuppressed(e);
+            }
+        }
+        over(isInDoubt ? () -> initiator.hold(pins) : pins::close);
+    }
+
+    private synchronized void over(Runnable letGo) {
+        if (isAbandoned) {
+            initiator.found(pins.size());
+        }
+        letGo.run();
+        phase.set(Phase.OVER);
+        LockSupport.unpark(caller);
+        ended.run();
+    }
+}
