@@ -82,7 +82,7 @@ class NetworkNamespaceTest {
                 new ToyWorker(id, ++epoch, LayoutType.FULLY_CONTIGUOUS, 256, 2, 1 << 14).overNixl(),
                 JavaProcess.of(main)
                         .within(network.within(id))
-                        .environment(Map.of("UCX_TLS", "tcp", "UCX_NET_DEVICES", network.device())));
+                        .environment(Map.of("UCX_TLS", "tcp", "UCX_NET_DEVICES", NetworkPair.DEVICE)));
     }
 
     private PeerAnswer ask(PeerRequest request) {

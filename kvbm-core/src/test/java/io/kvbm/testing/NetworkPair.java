@@ -4,15 +4,21 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+
+import static org.awaitility.Awaitility.await;
 
 /**
  * Two network namespaces of this machine with one cable between them, as if they were two hosts. Processes within them
  * reach each other by nothing else. Only root can make them.
  */
 public final class NetworkPair implements AutoCloseable {
+
+    /** The device of the cable, which has the same name in both. */
+    public static final String DEVICE = "kvbm0";
 
     private static final AtomicInteger NUMBERS = new AtomicInteger();
 
@@ -25,11 +31,12 @@ public final class NetworkPair implements AutoCloseable {
                 run(List.of("ip", "netns", "add", namespace(end)));
                 in(end, "ip", "link", "set", "lo", "up");
             }
-            in(0, "ip", "link", "add", device(), "type", "veth", "peer", "name", device(), "netns", namespace(1));
+            in(0, "ip", "link", "add", DEVICE, "type", "veth", "peer", "name", DEVICE, "netns", namespace(1));
             for (int end = 0; end < 2; end++) {
-                in(end, "ip", "address", "add", "10.213.7." + (1 + end) + "/24", "dev", device());
-                in(end, "ip", "link", "set", device(), "up");
+                in(end, "ip", "address", "add", "10.213.7." + (1 + end) + "/24", "dev", DEVICE);
+                in(end, "ip", "link", "set", DEVICE, "up");
             }
+            awaitUp();
         } catch (RuntimeException | Error e) {
             close();
             throw e;
@@ -46,11 +53,6 @@ public final class NetworkPair implements AutoCloseable {
         }
     }
 
-    /** The device of the cable, which has the same name in both. */
-    public String device() {
-        return "kvbm0";
-    }
-
     private String namespace(int end) {
         return name + "-" + end;
     }
@@ -60,14 +62,27 @@ public final class NetworkPair implements AutoCloseable {
         return List.of("ip", "netns", "exec", namespace(end));
     }
 
+    /** A device is of no use, and UCX does not take it, before it has noticed that the other end is there. */
+    private void awaitUp() {
+        for (int end = 0; end < 2; end++) {
+            int one = end;
+            await().pollInterval(Duration.ofMillis(5)).until(() -> in(one, "cat", file("operstate")).equals("up"));
+        }
+    }
+
+    private static String file(String name) {
+        return "/sys/class/net/" + DEVICE + "/" + name;
+    }
+
     /** Takes the cable out. */
     public void cut() {
-        in(0, "ip", "link", "set", device(), "down");
+        in(0, "ip", "link", "set", DEVICE, "down");
     }
 
     /** Puts the cable in again. */
     public void join() {
-        in(0, "ip", "link", "set", device(), "up");
+        in(0, "ip", "link", "set", DEVICE, "up");
+        awaitUp();
     }
 
     /** From now on so many of a hundred packets do not arrive, in both directions. */
@@ -76,13 +91,13 @@ public final class NetworkPair implements AutoCloseable {
         for (int end = 0; end < 2; end++) {
             in(end, "nft", "flush ruleset; add table inet kvbm;"
                     + " add chain inet kvbm arriving { type filter hook input priority 0; };"
-                    + " add rule inet kvbm arriving iifname " + device() + which + " drop");
+                    + " add rule inet kvbm arriving iifname " + DEVICE + which + " drop");
         }
     }
 
     /** The bytes that have arrived at one of the two. */
     public long arrived(int end) {
-        return Long.parseLong(in(end, "cat", "/sys/class/net/" + device() + "/statistics/rx_bytes"));
+        return Long.parseLong(in(end, "cat", file("statistics/rx_bytes")));
     }
 
     private String in(int end, String... words) {
