@@ -49,16 +49,35 @@ class BytesArriveWhenNobodyWaitsTest {
         }
 
         @Override
-        public RemoteAccess connect(String agent, byte[] metadata) {
+        public RemoteAccess connect(long workerId, long epoch, byte[] metadata) {
             return this;
         }
 
         @Override
-        public void read(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks,
-                TransferControl control) {
-            underWay.add(PinList.of(blocks));
-            await().atMost(LONG).until(() -> !control.mayGoOn());
-            control.check();
+        public void listen(Listener listener) {}
+
+        @Override
+        public Move read(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks) {
+            PinList pins = PinList.of(blocks);
+            return new Move() {
+
+                @Override
+                public void run(byte[] told, TransferControl control) {
+                    underWay.add(pins);
+                    await().atMost(LONG).until(() -> !control.mayGoOn());
+                    control.check();
+                }
+
+                @Override
+                public void close() {
+                    assertThat(underWay).contains(pins);
+                }
+            };
+        }
+
+        @Override
+        public Move write(BlockRanges to, int[] slots, BlockRanges from, List<? extends BlockHandle> blocks) {
+            throw new AssertionError("Nothing is written here");
         }
 
         void arrive() {

@@ -129,7 +129,7 @@ class NetworkNamespaceTest {
     }
 
     private static void assertInTime(Readings readings) {
-        assertThat(readings.slowest()).isLessThan(TIMEOUT.plus(GRACE).toMillis());
+        assertThat(readings.slowest()).as(readings.toString()).isLessThan(TIMEOUT.plus(GRACE).toMillis());
     }
 
     @Test

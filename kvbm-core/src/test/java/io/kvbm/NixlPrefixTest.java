@@ -4,18 +4,24 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.IntStream;
 
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIf;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 import io.kvbm.block.BlockDescriptorList;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.MutableBlock;
+import io.kvbm.block.RemoteBlock;
+import io.kvbm.error.TransferException;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.nixl.InstalledNixl;
 import io.kvbm.nixl.NixlAgentConfig;
@@ -28,12 +34,16 @@ import io.kvbm.remote.PeerLink;
 import io.kvbm.remote.PeerMemory;
 import io.kvbm.remote.PeerRequest;
 import io.kvbm.remote.Peering;
+import io.kvbm.remote.PutRequest;
 import io.kvbm.remote.ReadOutcome;
 import io.kvbm.remote.Reconciler;
 import io.kvbm.remote.ReconcilerSettings;
+import io.kvbm.remote.Writer;
 import io.kvbm.transfer.RemoteTransport;
+import io.kvbm.transfer.TransferRequest;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 /** Managers that do not map each other's memory, as if they were on different hosts, and reach it by NIXL. */
@@ -91,6 +101,12 @@ class NixlPrefixTest {
 
         BlockPool pool() {
             return manager.host().orElseThrow();
+        }
+
+        /** Learns what another one exports. */
+        void meet(Worker other) {
+            peering().importBlockset(BlocksetCodec.decode(BlocksetCodec.encode(other.manager.exportBlockset())),
+                    other.desk);
         }
 
         void compute(int[] tokens) {
@@ -180,13 +196,44 @@ class NixlPrefixTest {
         assertThat(two.misses(ReadOutcome.CORRUPT)).isOne();
     }
 
+    @ParameterizedTest
+    @EnumSource(LayoutType.class)
+    @DisplayName("14.2 in one process: what one manager writes by NIXL is in the blocks of the other when it is told so")
+    void theDisabledEndOfT3(LayoutType layout) {
+        Worker zero = new Worker(1337, LayoutType.FULLY_CONTIGUOUS);
+        Worker one = new Worker(1338, layout);
+        zero.meet(one);
+        one.meet(zero);
+        Queue<String> told = new ConcurrentLinkedQueue<>();
+        try (BlockList<MutableBlock> blocks0 = zero.pool().allocateBlocks(4);
+                BlockList<MutableBlock> blocks1 = one.pool().allocateBlocks(4)) {
+            zero.peering()
+                    .desk()
+                    .listen((worker, text) -> told.add(worker + text + Filling.firstOther(blocks0, 200)));
+            zero.peering().leases().write(zero.pool(), blocks0, 1338, Writer.ASKS, LONG);
+            Filling.fill(blocks1, 200);
+            String sent = BlockDescriptorList.ofMutable(blocks0).toJson();
+            List<RemoteBlock> remote0 = one.manager.getRemoteBlocksMutable(BlockDescriptorList.fromJson(sent));
+            PutRequest ourselves = PutRequest.builder().from(blocks0).to(remote0).build();
+            assertThatThrownBy(ourselves::validateBlocks).isInstanceOf(TransferException.class);
+
+            PutRequest put = PutRequest.builder().from(blocks1).to(remote0).notification("four").build();
+            put.validateBlocks();
+            one.manager.put(put);
+            await().untilAsserted(() -> assertThat(told).containsExactly("1338fourOptional.empty"));
+
+            one.manager.transfers()
+                    .execute(TransferRequest.put().from(blocks1.subList(2, 4)).to(blocks1.subList(0, 2)).build());
+            assertThat(Filling.firstOther(blocks1.subList(0, 2), 202)).isEmpty();
+        }
+        zero.peering().leases().gone(1338);
+    }
+
     @Test
     void blocksAreFetchedByHand() {
         Worker one = new Worker(1, LayoutType.LAYER_SEPARATE);
         Worker two = new Worker(2, LayoutType.FULLY_CONTIGUOUS);
-        two.peering()
-                .importBlockset(BlocksetCodec.decode(BlocksetCodec.encode(one.manager.exportBlockset())),
-                        one.desk);
+        two.meet(one);
         try (BlockList<MutableBlock> theirs = one.pool().allocateBlocks(3);
                 BlockList<MutableBlock> ours = two.pool().allocateBlocks(3)) {
             Filling.fill(theirs, 5);

@@ -23,6 +23,7 @@ import io.kvbm.error.TransferException;
 import io.kvbm.remote.GetRequest;
 import io.kvbm.remote.Reconciler;
 import io.kvbm.remote.ReconcilerSettings;
+import io.kvbm.testing.Pulse;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferControl;
 
@@ -39,6 +40,7 @@ final class PrefixReader {
     private final PipeLink link = new PipeLink(new FileInputStream(FileDescriptor.in),
             new FileOutputStream(FileDescriptor.out), order -> obey(order.split(" ")));
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
+    private final Pulse pulse = new Pulse();
     private @Nullable StartedWorker started;
 
     private PrefixReader() {}
@@ -83,23 +85,26 @@ final class PrefixReader {
      * @param reads how often it was tried
      * @param blocks how many blocks were reused or fetched in all
      * @param slowest the time of the slowest of them in milliseconds
+     * @param stall how late a thread was in its process meanwhile that only slept, in milliseconds
      */
-    record Readings(int reads, int blocks, long slowest) {
+    record Readings(int reads, int blocks, long slowest, long stall) {
 
         static Readings of(String words) {
             String[] numbers = words.split(" ", -1);
-            return new Readings(Integer.parseInt(numbers[0]), Integer.parseInt(numbers[1]), Long.parseLong(numbers[2]));
+            return new Readings(Integer.parseInt(numbers[0]), Integer.parseInt(numbers[1]), Long.parseLong(numbers[2]),
+                    Long.parseLong(numbers[3]));
         }
 
         @Override
         public String toString() {
-            return reads + " " + blocks + " " + slowest;
+            return reads + " " + blocks + " " + slowest + " " + stall;
         }
     }
 
     /** Opens a sequence again and again for some milliseconds, but once at least. */
     private Readings read(int first, int n, long millis) {
         int[] tokens = IntStream.rangeClosed(first, first + n * ToyWorker.PAGE).toArray();
+        pulse.latestNanos();
         long begin = System.nanoTime();
         int reads = 0;
         int blocks = 0;
@@ -115,19 +120,20 @@ final class PrefixReader {
             }
             worker().pool().clear();
         } while (System.nanoTime() - begin < millis * 1_000_000);
-        return new Readings(reads, blocks, slowest / 1_000_000);
+        return new Readings(reads, blocks, slowest / 1_000_000, pulse.latestNanos() / 1_000_000);
     }
 
     /** Fetches blocks by hand, all or none. */
     private Readings get(int first, BlockDescriptorList named) {
         try (BlockList<MutableBlock> mine = worker().pool().allocateBlocks(named.size())) {
+            pulse.latestNanos();
             long start = System.nanoTime();
             boolean fetched = get(named, mine);
             long time = System.nanoTime() - start;
             if (fetched) {
                 requireFilled(mine, first);
             }
-            return new Readings(1, fetched ? mine.size() : 0, time / 1_000_000);
+            return new Readings(1, fetched ? mine.size() : 0, time / 1_000_000, pulse.latestNanos() / 1_000_000);
         }
     }
 

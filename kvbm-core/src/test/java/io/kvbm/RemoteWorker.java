@@ -65,6 +65,7 @@ final class RemoteWorker {
             case "check" -> Filling.firstOther(own, Integer.parseInt(order[1])).orElse("");
             case "register" -> register(Integer.parseInt(order[1]));
             case "reuse" -> reuse();
+            case "read-leases" -> Integer.toString(peering().leases().stats().readLeases());
             case "available" -> Integer.toString(pool().availableBlocks());
             case "let-write" -> Long.toString(peering().leases()
                     .write(pool(), own, Long.parseLong(order[1]), Writer.ASKS, LEASE)

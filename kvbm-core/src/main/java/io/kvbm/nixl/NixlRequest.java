@@ -158,11 +158,11 @@ public final class NixlRequest implements AutoCloseable {
         return state;
     }
 
-    /** Whether it was closed while it was under way, so that it is not known whether it has ended. */
-    boolean isCutOff() {
+    /** Whether it was posted and is not known to have ended well, so that its bytes may still be moved. */
+    boolean isInDoubt() {
         core.lock().lock();
         try {
-            return state == State.ACTIVE && !handle.isOpen();
+            return state == State.ACTIVE || state == State.FAILED;
         } finally {
             core.lock().unlock();
         }

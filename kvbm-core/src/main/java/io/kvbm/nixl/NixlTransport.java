@@ -1,47 +1,94 @@
 package io.kvbm.nixl;
 
-import java.util.HashMap;
+import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import io.kvbm.error.NixlException;
 import io.kvbm.error.StorageException;
 import io.kvbm.storage.HostStorage;
 import io.kvbm.storage.Storage;
-import io.kvbm.transfer.BlockRanges;
 import io.kvbm.transfer.RemoteAccess;
 import io.kvbm.transfer.RemoteTransport;
 
-/** One agent of NIXL with one backend, as the way to the memory of workers on other hosts. */
+/**
+ * NIXL as the way to the memory of workers on other hosts: one agent by which they reach this worker, which lasts as long
+ * as the transport, and one by which this worker reaches them, which is replaced where a transfer ends in doubt.
+ */
 public final class NixlTransport implements RemoteTransport {
 
     /** The key under which storage is registered. */
     private static final String NAME = "nixl";
 
+    /** What is told by others and not taken yet; more is dropped, and what it would end ends by its time. */
+    private static final int MOST_MESSAGES = 1 << 14;
+
+    private static final Duration PATIENCE = Duration.ofSeconds(2);
+
+    private static final Logger log = LoggerFactory.getLogger(NixlTransport.class);
+
     private final NixlAgent agent;
     private final NixlBackend backend;
+    private final Initiators initiators;
     private final TransferPoller poller;
-    private final Map<RemoteAgent, Integer> uses = new HashMap<>();
-    private final Map<BlockRanges, PreparedBlocks> prepared = new HashMap<>();
+    private final ThreadPoolExecutor messages = new ThreadPoolExecutor(1, 1, 10, TimeUnit.SECONDS,
+            new ArrayBlockingQueue<>(MOST_MESSAGES), Thread.ofPlatform().name("kvbm-nixl-told").daemon().factory());
+    private volatile Listener listener = (_, _) -> {};
 
-    private NixlTransport(NixlAgent agent, NixlBackend backend) {
+    private NixlTransport(NixlAgent agent, NixlBackend backend, Initiators initiators) {
         this.agent = agent;
         this.backend = backend;
-        this.poller = new TransferPoller(agent);
+        this.initiators = initiators;
+        messages.allowCoreThreadTimeOut(true);
+        this.poller = new TransferPoller(agent, this::told, initiators);
     }
 
     /**
-     * Makes an agent.
+     * Makes the agents.
      *
-     * @param config its name, which no other life of any worker has, and how it works
+     * @param config how the agent that serves others works, and its name, which no other life of any worker has; the ones
+     *        that reach them have the same name and a number behind it
      * @param plugin what moves the bytes, such as {@code UCX}
      * @param parameters of the plugin, those that are to differ from its own
      * @throws NixlException {@code SETUP_FAILED} where NIXL refuses
      */
     public static NixlTransport start(NixlLibrary library, NixlAgentConfig config, String plugin,
             Map<String, String> parameters) {
+        return start(library, config, plugin, parameters, PATIENCE);
+    }
+
+    /**
+     * Makes the agents.
+     *
+     * @param patience how long blocks are in doubt before the agent of their transfers is replaced, and how long it has
+     *        to end then
+     */
+    static NixlTransport start(NixlLibrary library, NixlAgentConfig config, String plugin,
+            Map<String, String> parameters, Duration patience) {
         NixlAgent agent = library.createAgent(config);
         try {
-            return new NixlTransport(agent, agent.createBackend(plugin, parameters));
+            NixlBackend backend = agent.createBackend(plugin, parameters);
+            return new NixlTransport(agent, backend, new Initiators(
+                    number -> initiator(library, config.name() + "#" + number, plugin, parameters),
+                    patience.toNanos()));
+        } catch (RuntimeException | Error e) {
+            agent.close();
+            throw e;
+        }
+    }
+
+    private static Initiator initiator(NixlLibrary library, String name, String plugin,
+            Map<String, String> parameters) {
+        NixlAgent agent = library.createAgent(NixlAgentConfig.of(name));
+        try {
+            return new Initiator(agent, agent.createBackend(plugin, parameters));
         } catch (RuntimeException | Error e) {
             agent.close();
             throw e;
@@ -54,7 +101,25 @@ public final class NixlTransport implements RemoteTransport {
             throw new StorageException(StorageException.Kind.OPERATION_FAILED, "Memory of kind " + storage.type()
                     + " cannot be registered with NIXL here; share blocks that lie in host memory");
         }
-        host.registrations().register(NAME, () -> backend.register(host.address(), host.size()));
+        host.registrations().register(NAME, () -> {
+            NixlMemory memory = backend.register(host.address(), host.size());
+            try {
+                initiators.register(host);
+            } catch (RuntimeException | Error e) {
+                memory.close();
+                throw e;
+            }
+            return () -> withdraw(host);
+        });
+    }
+
+    /**
+     * The agent that serves others ends with the first memory that goes, not only its registration: who is reading
+     * already has the address, and UCX would follow it into memory that is not there any more.
+     */
+    private void withdraw(HostStorage storage) {
+        initiators.withdraw(storage);
+        agent.close();
     }
 
     @Override
@@ -63,48 +128,38 @@ public final class NixlTransport implements RemoteTransport {
     }
 
     @Override
-    public RemoteAccess connect(String agent, byte[] metadata) {
-        return new NixlAccess(this, backend, agent, metadata, poller);
+    public RemoteAccess connect(long workerId, long epoch, byte[] metadata) {
+        return new NixlAccess(initiators, workerId, epoch, metadata, poller);
     }
 
-    /**
-     * The agent of these metadata, which is loaded once however often it is asked for.
-     *
-     * @throws NixlException {@code MALFORMED_METADATA} where they are of an agent of another name
-     */
-    synchronized RemoteAgent acquire(String name, byte[] metadata) {
-        RemoteAgent remote = agent.load(metadata);
-        uses.merge(remote, 1, Integer::sum);
-        if (!remote.name().equals(name)) {
-            release(remote);
-            throw new NixlException(NixlException.Kind.MALFORMED_METADATA, "nixl_capi_load_remote_md", null,
-                    "The metadata are of agent " + remote.name() + ", not of " + name + "; fetch the blockset anew");
-        }
-        return remote;
+    @Override
+    public void listen(Listener listener) {
+        this.listener = listener;
     }
 
-    /** Lets an agent go when nobody uses it any more: closing it ends whatever is under way with it. */
-    synchronized void release(RemoteAgent remote) {
-        if (uses.merge(remote, -1, Integer::sum) == 0) {
-            uses.remove(remote);
-            remote.close();
+    private void told(List<NixlNotification> notifications) {
+        for (NixlNotification notification : notifications) {
+            try {
+                messages.execute(() -> listener.onMessage(notification.agent(), notification.message()));
+            } catch (RejectedExecutionException e) {
+                log.warn("A message of agent {} is dropped: {} were not taken yet", notification.agent(),
+                        MOST_MESSAGES);
+            }
         }
     }
 
-    synchronized PreparedBlocks prepared(BlockRanges blocks) {
-        return prepared.computeIfAbsent(blocks, ranges -> new PreparedBlocks(ranges, backend::prepare));
-    }
-
-    /** The number of blocks that stay held because a transfer that nobody waits for may still write them. */
+    /** The number of blocks that stay held because a transfer that nobody waits for may still move them. */
     public int unfinished() {
-        return poller.abandoned();
+        return initiators.inDoubt();
     }
 
     @Override
     public void close() {
         poller.stop();
+        initiators.close();
         agent.close();
         poller.release();
+        messages.shutdown();
     }
 
     @Override

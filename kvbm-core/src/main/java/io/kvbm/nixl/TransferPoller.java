@@ -1,10 +1,11 @@
 package io.kvbm.nixl;
 
 import java.util.Iterator;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -12,13 +13,15 @@ import org.slf4j.LoggerFactory;
 
 import io.kvbm.block.PinList;
 import io.kvbm.error.ClosedException;
+import io.kvbm.error.KvbmException;
 import io.kvbm.error.NixlException;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferControl;
 
 /**
- * The thread that asks an agent again and again how far its transfers are, which is also what moves them, and those that
- * others make of its memory. A transfer keeps its blocks until NIXL says that it has ended, whoever waits for it.
+ * The thread that asks again and again how far transfers are, which is also what moves them, and those that others make
+ * of this worker's memory. A transfer keeps its blocks until NIXL says that all bytes were moved, whoever waits for it;
+ * where NIXL says anything else, until its agent is gone.
  */
 final class TransferPoller {
 
@@ -26,36 +29,48 @@ final class TransferPoller {
     private static final long IDLE_NANOS = 200_000;
 
     private static final long WAIT_NANOS = 1_000_000;
-    private static final long SERVE_AGAIN_NANOS = 1_000_000_000;
+    private static final long DRIVE_AGAIN_NANOS = 1_000_000_000;
 
     private static final Logger log = LoggerFactory.getLogger(TransferPoller.class);
 
-    private final NixlAgent agent;
+    private final NixlAgent served;
+    private final Consumer<List<NixlNotification>> told;
+    private final Initiators initiators;
     private final Queue<Flight> flights = new ConcurrentLinkedQueue<>();
-    private final Queue<PinList> lost = new ConcurrentLinkedQueue<>();
-    private final AtomicInteger abandoned = new AtomicInteger();
     private final Thread thread;
     private volatile boolean stopped;
+    private boolean isServing = true;
     private long serveAgain = MonotonicClock.SYSTEM.nanoTime();
+    private long driveAgain = serveAgain;
 
-    TransferPoller(NixlAgent agent) {
-        this.agent = agent;
+    /**
+     * Starts.
+     *
+     * @param served the agent by which others reach this worker
+     * @param told takes what it is told
+     */
+    TransferPoller(NixlAgent served, Consumer<List<NixlNotification>> told, Initiators initiators) {
+        this.served = served;
+        this.told = told;
+        this.initiators = initiators;
         this.thread = Thread.ofPlatform().name("kvbm-nixl").daemon().start(this::run);
     }
 
-    /** A transfer that was posted, and the blocks that it writes. */
-    final class Flight {
+    /** A transfer that was posted, and the blocks of this worker that it moves. */
+    static final class Flight {
 
-        private final NixlRequest request;
+        private final Connection connection;
+        private final PooledRequest pooled;
         private final PinList pins;
         private final Runnable ended;
         private final Thread caller = Thread.currentThread();
         private volatile boolean isOver;
-        private @Nullable NixlException failure;
+        private @Nullable KvbmException failure;
         private boolean isAbandoned;
 
-        private Flight(NixlRequest request, PinList pins, Runnable ended) {
-            this.request = request;
+        private Flight(Connection connection, PooledRequest pooled, PinList pins, Runnable ended) {
+            this.connection = connection;
+            this.pooled = pooled;
             this.pins = pins;
             this.ended = ended;
         }
@@ -64,6 +79,7 @@ final class TransferPoller {
          * Returns when all bytes were moved.
          *
          * @throws NixlException where it failed
+         * @throws ClosedException where it was closed meanwhile
          * @throws io.kvbm.error.TransferException where the caller may not wait any longer; it goes on
          */
         void await(TransferControl control) {
@@ -80,85 +96,85 @@ final class TransferPoller {
         }
 
         private synchronized void abandon() {
-            if (!isOver) {
+            if (!isOver && !isAbandoned) {
                 isAbandoned = true;
-                abandoned.addAndGet(pins.size());
+                connection.initiator().abandoned(pins.size());
             }
+        }
+
+        /** Whether it is under way. */
+        private boolean post(byte[] message) {
+            try {
+                NixlRequest request = pooled.request();
+                NixlRequest.State state = message.length == 0 ? request.post() : request.post(message);
+                if (state == NixlRequest.State.ACTIVE) {
+                    return true;
+                }
+                done();
+            } catch (NixlException | ClosedException e) {
+                giveUp(e);
+            }
+            return false;
         }
 
         /** Brings it to its end where it has one; false while it is under way. */
         private boolean look() {
             try {
-                if (request.state() == NixlRequest.State.ACTIVE) {
+                if (pooled.request().state() == NixlRequest.State.ACTIVE) {
                     return false;
                 }
-            } catch (NixlException e) {
-                failure = e;
-            } catch (ClosedException e) {
-                log.debug("A transfer was closed by others: {}", e.getMessage());
-            }
-            if (request.isCutOff()) {
-                lose();
-            } else {
-                end();
+                done();
+            } catch (NixlException | ClosedException e) {
+                giveUp(e);
             }
             return true;
         }
 
-        private void end() {
-            try {
-                request.cancel();
-            } catch (NixlException e) {
-                log.warn("A transfer that has ended was not given back cleanly: {}", e.getMessage());
-                lose();
-                return;
-            }
-            pins.close();
-            over(0);
+        private void done() {
+            connection.giveBack(pooled);
+            over(pins::close);
         }
 
         /**
-         * Gives it up, as NIXL says nothing more of it: a transfer beside it has failed, which ends the connection. Its
-         * bytes may still arrive as long as there is the agent, so long its blocks are held.
+         * Ends it without knowing: one of its ranges has failed, or a transfer beside it, which ends the connection, and
+         * NIXL says nothing more of the others.
          */
-        private void lose() {
-            lost.add(pins);
-            if (failure == null) {
-                failure = new NixlException(NixlException.Kind.DISCONNECTED, "nixl_capi_get_xfer_status", null,
-                        request + " was closed while it was under way; nothing more is known of it");
+        private void giveUp(KvbmException why) {
+            failure = why;
+            NixlRequest request = pooled.request();
+            boolean inDoubt = request.isInDoubt();
+            try {
+                request.cancel();
+            } catch (NixlException e) {
+                why.addSuppressed(e);
             }
-            over(pins.size());
+            over(inDoubt ? () -> connection.initiator().hold(pins) : pins::close);
         }
 
-        private synchronized void over(int held) {
-            abandoned.addAndGet(isAbandoned ? held - pins.size() : held);
+        private synchronized void over(Runnable letGo) {
+            if (isAbandoned) {
+                connection.initiator().found(pins.size());
+            }
+            letGo.run();
             isOver = true;
             LockSupport.unpark(caller);
+            connection.initiator().end();
             ended.run();
         }
     }
 
     /**
-     * Posts a request. It closes the request and the pins when it has ended.
+     * Posts a request. The pins, and what the request was built on, are the flight's from now on, whatever comes of it.
      *
-     * @param ended is told then
-     * @throws NixlException where it cannot be posted: then the request is closed, the pins are the caller's, and nobody
-     *         is told
+     * @param message what the other agent is told when all bytes were moved; empty for nothing
+     * @param ended is told when it is over
      */
-    Flight start(NixlRequest request, PinList pins, Runnable ended) {
-        Flight flight = new Flight(request, pins, ended);
-        NixlRequest.State state;
-        try {
-            state = request.post();
-        } catch (RuntimeException | Error e) {
-            request.cancel();
-            throw e;
-        }
-        if (state == NixlRequest.State.ACTIVE) {
+    Flight start(Connection connection, PooledRequest request, PinList pins, byte[] message, Runnable ended) {
+        Flight flight = new Flight(connection, request, pins, ended);
+        connection.initiator().begin();
+        if (flight.post(message)) {
             flights.add(flight);
             LockSupport.unpark(thread);
-        } else {
-            flight.end();
         }
         return flight;
     }
@@ -187,51 +203,47 @@ final class TransferPoller {
                 each.remove();
             }
         }
-        if (MonotonicClock.SYSTEM.nanoTime() - serveAgain >= 0) {
-            serve();
+        long now = MonotonicClock.SYSTEM.nanoTime();
+        if (isServing && now - serveAgain >= 0) {
+            serve(now);
+        }
+        if (now - driveAgain >= 0) {
+            drive(now);
         }
     }
 
     /** Moves what others ask for. */
-    private void serve() {
+    private void serve(long now) {
         try {
-            var _ = agent.takeNotifications();
+            told.accept(served.takeNotifications());
         } catch (NixlException e) {
-            serveAgain = MonotonicClock.SYSTEM.nanoTime() + SERVE_AGAIN_NANOS;
+            serveAgain = now + DRIVE_AGAIN_NANOS;
             log.warn("What others read of this worker's memory is not driven for a moment: {}", e.getMessage());
+        } catch (ClosedException e) {
+            isServing = false;
         }
     }
 
-    /** The number of blocks that transfers may still write that nobody waits for any more. */
-    int abandoned() {
-        return abandoned.get();
+    private void drive(long now) {
+        try {
+            initiators.drive();
+        } catch (NixlException | ClosedException e) {
+            driveAgain = now + DRIVE_AGAIN_NANOS;
+            log.debug("The agent that reaches other workers is not driven for a moment: {}", e.getMessage());
+        }
     }
 
     /** Looks no more. */
     void stop() {
         stopped = true;
         LockSupport.unpark(thread);
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        Initiators.joinUninterruptibly(thread);
     }
 
-    /** Ends what has not ended, once the agent is gone and nothing can arrive any more. */
+    /** Ends what has not ended, once all agents are gone and nothing is moved any more. */
     void release() {
         for (Flight flight = flights.poll(); flight != null; flight = flights.poll()) {
-            flight.end();
-        }
-        for (PinList pins = lost.poll(); pins != null; pins = lost.poll()) {
-            abandoned.addAndGet(-pins.size());
-            pins.close();
+            flight.look();
         }
     }
 }

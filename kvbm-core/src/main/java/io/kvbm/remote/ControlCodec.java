@@ -21,11 +21,14 @@ import io.kvbm.token.ContentFingerprint;
  *   0001 state
  *   0002 export
  *   0003 events     u64 epoch, u64 from
- *   0004 lease      u64 epoch, u32 block set, u64 time, u32 blocks; u32 slot of each; u64 generation of each
+ *   0004 lease      u64 epoch, u32 block set, u64 time, u8 words, u32 blocks; u32 slot of each; u64 generation of each;
+ *                   u64 words of the identity of each
  *   0005 end lease  u64 epoch, u64 lease
  *   0006 pull       u64 epoch of the asker, u64 epoch, u32 source set, u64 lease, u32 target set, text notification,
  *                   u32 blocks; u32 source of each; u64 loan of each; u32 target of each
  *   0007 notify     text notification
+ *   0008 begin write  u64 epoch, u64 write, u64 lease, u32 block set, u32 blocks; u32 slot of each
+ *   0009 end write  u64 epoch, u64 write, text notification
  *
  *   answers
  *   8001 state      u64 worker, u64 epoch, 32 bytes fingerprint, 32 bytes digest, u8 draining (0 or 1)
@@ -83,6 +86,8 @@ public final class ControlCodec {
     private static final int END_LEASE = 0x0005;
     private static final int PULL = 0x0006;
     private static final int NOTIFY = 0x0007;
+    private static final int BEGIN_WRITE = 0x0008;
+    private static final int END_WRITE = 0x0009;
 
     private static final int STATE = 0x8001;
     private static final int EXPORT = 0x8002;
@@ -131,6 +136,19 @@ public final class ControlCodec {
             }
             case PeerRequest.Pull pull -> writePull(out, pull);
             case PeerRequest.Notify notify -> writeText(out, notify.notification());
+            case PeerRequest.BeginWrite begin -> {
+                out.u64(begin.epoch());
+                out.u64(begin.write());
+                out.u64(begin.lease());
+                out.count(begin.blockSet());
+                out.count(begin.slots().length);
+                out.u32s(begin.slots());
+            }
+            case PeerRequest.EndWrite end -> {
+                out.u64(end.epoch());
+                out.u64(end.write());
+                writeText(out, end.notification());
+            }
         }
         return out.toBytes();
     }
@@ -144,6 +162,8 @@ public final class ControlCodec {
             case PeerRequest.EndLease _ -> END_LEASE;
             case PeerRequest.Pull _ -> PULL;
             case PeerRequest.Notify _ -> NOTIFY;
+            case PeerRequest.BeginWrite _ -> BEGIN_WRITE;
+            case PeerRequest.EndWrite _ -> END_WRITE;
         };
     }
 
@@ -223,7 +243,7 @@ public final class ControlCodec {
     public static PeerRequest decodeRequest(byte[] message) {
         WireReader in = open(message, "The request", MAX_REQUEST_BYTES);
         int kind = in.u16();
-        long asker = kind >= ASK_STATE && kind <= NOTIFY ? in.u64() : 0;
+        long asker = kind >= ASK_STATE && kind <= END_WRITE ? in.u64() : 0;
         PeerRequest request = switch (kind) {
             case ASK_STATE -> new PeerRequest.State(asker);
             case ASK_EXPORT -> new PeerRequest.Export(asker);
@@ -231,7 +251,9 @@ public final class ControlCodec {
             case LEASE -> readLease(asker, in);
             case END_LEASE -> new PeerRequest.EndLease(asker, in.u64(), in.u64());
             case PULL -> readPull(asker, in);
-            case NOTIFY -> new PeerRequest.Notify(asker, readText(in, "notification", MAX_NOTIFICATION_BYTES));
+            case NOTIFY -> new PeerRequest.Notify(asker, readNotification(in));
+            case BEGIN_WRITE -> readBeginWrite(asker, in);
+            case END_WRITE -> new PeerRequest.EndWrite(asker, in.u64(), in.u64(), readNotification(in));
             default -> throw unknown("request", kind);
         };
         in.end();
@@ -252,13 +274,26 @@ public final class ControlCodec {
                 in.u64s(blocks * words), time);
     }
 
+    private static PeerRequest readBeginWrite(long asker, WireReader in) {
+        long epoch = in.u64();
+        long write = in.u64();
+        long lease = in.u64();
+        int blockSet = in.count();
+        return new PeerRequest.BeginWrite(asker, epoch, write, lease, blockSet,
+                in.counts(readBlocks(in, Integer.BYTES)));
+    }
+
+    private static String readNotification(WireReader in) {
+        return readText(in, "notification", MAX_NOTIFICATION_BYTES);
+    }
+
     private static PeerRequest readPull(long asker, WireReader in) {
         long askerEpoch = in.u64();
         long epoch = in.u64();
         int sourceSet = in.count();
         long lease = in.u64();
         int targetSet = in.count();
-        String notification = readText(in, "notification", MAX_NOTIFICATION_BYTES);
+        String notification = readNotification(in);
         int blocks = readBlocks(in, PULL_BYTES);
         return new PeerRequest.Pull(asker, askerEpoch, epoch, sourceSet, in.counts(blocks), in.u64s(blocks), lease,
                 targetSet, in.counts(blocks), notification);
@@ -313,10 +348,15 @@ public final class ControlCodec {
         return REASONS.get(number - 1);
     }
 
+    /** Whether bytes start as a message does. */
+    static boolean isMessage(byte[] bytes) {
+        return bytes.length >= MAGIC.length && Arrays.equals(bytes, 0, MAGIC.length, MAGIC, 0, MAGIC.length);
+    }
+
     /** What follows the first three fields of a message, from its kind on. */
     private static WireReader open(byte[] message, String what, int limit) {
         ControlRanges.requireAtMost(what + "'s length in bytes", message.length, limit);
-        if (message.length < HEADER_BYTES || !Arrays.equals(message, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
+        if (message.length < HEADER_BYTES || !isMessage(message)) {
             throw Refusal.malformed(
                     what + " has " + message.length + " bytes that do not start like a control message");
         }

@@ -35,6 +35,9 @@ sealed interface Lease {
         /** Copies of ours into the blocks that are under way. */
         int pulls;
 
+        /** What the writer has begun to write by itself and has not ended. */
+        int writes;
+
         /** Nobody is to begin to write any more. */
         boolean over;
 
@@ -77,9 +80,9 @@ sealed interface Lease {
             return deadline;
         }
 
-        /** Whether the writer may have us fill blocks of this set. */
-        boolean isFor(PeerRequest.Pull wanted) {
-            return !over && holder == wanted.asker() && blocks.blockSet() == wanted.targetSet();
+        /** Whether this writer may fill blocks of this set. */
+        boolean isFor(long writer, int set) {
+            return !over && holder == writer && blocks.blockSet() == set;
         }
 
         /** The pins of these slots; fewer where one is not leased, or named twice. */
@@ -111,11 +114,16 @@ sealed interface Lease {
 
         /** Nothing is written any more, as far as can be known. */
         boolean mayBeFreed() {
-            return over && pulls == 0 && (done || kind == Writer.ASKS);
+            return over && pulls == 0 && (done || !mayBeWritten());
         }
 
+        /** Whether the time is over and the writer may still write by itself. */
         boolean isQuarantined() {
-            return over && !done && kind == Writer.WRITES;
+            return over && !done && mayBeWritten();
+        }
+
+        private boolean mayBeWritten() {
+            return kind == Writer.WRITES || writes > 0;
         }
     }
 }

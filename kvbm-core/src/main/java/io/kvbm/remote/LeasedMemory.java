@@ -11,6 +11,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.LongSupplier;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,6 +19,7 @@ import org.slf4j.LoggerFactory;
 import io.kvbm.block.BlockChecksum;
 import io.kvbm.block.BlockHandle;
 import io.kvbm.block.PinList;
+import io.kvbm.error.ClosedException;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.RemoteException;
 import io.kvbm.error.TransferException;
@@ -27,10 +29,12 @@ import io.kvbm.transfer.TransferControl;
 
 /**
  * The memory of a worker that a transport reaches. Its owner holds the blocks while they are read and says their
- * checksums, which are compared always: a lease that has ended meanwhile has let them be written over.
+ * checksums, which are compared always: a lease that has ended meanwhile has let them be written over. What is written
+ * its owner has leased before, and uses for nothing else from the beginning to the end.
  *
  * <pre>
- *   lease  ->  one-sided read  ->  checksums  ->  end of the lease, behind the caller's back
+ *   lease        ->  one-sided read, and behind it the end of the lease   ->  checksums
+ *   begin write  ->  one-sided write, and behind it the end of the write
  * </pre>
  */
 final class LeasedMemory implements AutoCloseable {
@@ -48,6 +52,7 @@ final class LeasedMemory implements AutoCloseable {
     private final RemoteAccess access;
     private final OwnBlocks own;
     private final Executor questions;
+    private final LongSupplier numbers;
     private final Map<Integer, BlockRanges> sets = new HashMap<>();
 
     /**
@@ -57,15 +62,17 @@ final class LeasedMemory implements AutoCloseable {
      * @param link the way to its owner
      * @param own the blocks of this worker
      * @param questions asks the owner, not in the calling thread
+     * @param numbers those of writes, each once
      */
     LeasedMemory(long asker, Blockset blockset, PeerLink link, RemoteAccess access, OwnBlocks own,
-            Executor questions) {
+            Executor questions, LongSupplier numbers) {
         this.asker = asker;
         this.epoch = blockset.epoch();
         this.link = link;
         this.access = access;
         this.own = own;
         this.questions = questions;
+        this.numbers = numbers;
         blockset.levels().forEach(level -> sets.put(level.blockSet(), level.ranges()));
     }
 
@@ -76,12 +83,10 @@ final class LeasedMemory implements AutoCloseable {
      * @throws RemoteException what the owner refuses, {@code TRANSPORT} where it is not reached
      */
     ReadResult read(int set, Wanted wanted, List<? extends BlockHandle> into, TransferControl control) {
-        BlockRanges from = Optional.ofNullable(sets.get(set))
-                .orElseThrow(() -> new RemoteException(RemoteException.Kind.UNKNOWN_BLOCK_SET,
-                        "Block set " + set + " is not exported by the worker; fetch its blockset anew"));
+        BlockRanges from = ranges(set);
         Optional<PeerRequest.Lease> request = wanted.lease(asker, epoch, set, TIME);
         if (request.isEmpty()) {
-            return move(from, wanted.slots(), into, control)
+            return move(from, wanted.slots(), into, new byte[0], control)
                     ? new ReadResult(wanted.size(), ReadOutcome.TAKEN)
                     : new ReadResult(0, ReadOutcome.LATE);
         }
@@ -94,15 +99,17 @@ final class LeasedMemory implements AutoCloseable {
         if (held == 0) {
             return new ReadResult(0, ReadOutcome.STALE);
         }
-        try {
-            return read(from, wanted, leased.checksums(), into.subList(0, held), control);
-        } finally {
-            questions.execute(() -> end(leased.lease()));
-        }
+        return read(from, wanted, leased, into.subList(0, held), control);
     }
 
-    /** A link may wait longer than a request may: what is leased after that is given back unread. */
-    private Optional<PeerAnswer> ask(PeerRequest.Lease request, TransferControl control) {
+    private BlockRanges ranges(int set) {
+        return Optional.ofNullable(sets.get(set))
+                .orElseThrow(() -> new RemoteException(RemoteException.Kind.UNKNOWN_BLOCK_SET,
+                        "Block set " + set + " is not exported by the worker; fetch its blockset anew"));
+    }
+
+    /** A link may wait longer than a request may: then nobody waits for the answer, and what it gives is given back. */
+    private Optional<PeerAnswer> ask(PeerRequest request, TransferControl control) {
         CompletableFuture<PeerAnswer> asked = CompletableFuture.supplyAsync(() -> link.ask(request), questions);
         while (true) {
             try {
@@ -124,7 +131,59 @@ final class LeasedMemory implements AutoCloseable {
 
     private void giveBack(PeerAnswer late) {
         if (late instanceof PeerAnswer.Leased leased && leased.lease() != 0) {
-            end(leased.lease());
+            tell(new PeerRequest.EndLease(asker, epoch, leased.lease()));
+        }
+    }
+
+    /**
+     * Writes blocks that their owner has leased to this worker, and has it told its application.
+     *
+     * @param lease the number of the lease, or 0 for any
+     * @param from one for each slot, of the same shape
+     * @throws RemoteException what the owner refuses; {@code TRANSPORT} where it is not reached, and it is not known
+     *         which bytes were written
+     * @throws TransferException as {@link RemoteAccess.Move#run}
+     */
+    void write(int set, long lease, int[] slots, List<? extends BlockHandle> from, String notification,
+            TransferControl control) {
+        long number = numbers.getAsLong();
+        try (RemoteAccess.Move move = access.write(ranges(set), slots, own.of(from), from)) {
+            if (!begin(new PeerRequest.BeginWrite(asker, epoch, number, lease, set, slots), control)) {
+                control.check();
+            }
+            move.run(ControlCodec.encode(new PeerRequest.EndWrite(asker, epoch, number, notification)), control);
+        } catch (ClosedException e) {
+            questions.execute(() -> tell(nothingWritten(number)));
+            throw e;
+        }
+    }
+
+    private PeerRequest.EndWrite nothingWritten(long number) {
+        return new PeerRequest.EndWrite(asker, epoch, number, "");
+    }
+
+    /** Whether it may; false where time was over before, which does not mean that it has not begun there. */
+    private boolean begin(PeerRequest.BeginWrite request, TransferControl control) {
+        boolean begun = false;
+        try {
+            Optional<PeerAnswer> answer = ask(request, control);
+            answer.ifPresent(LeasedMemory::requireDone);
+            begun = answer.isPresent() && control.mayGoOn();
+            return begun;
+        } finally {
+            if (!begun) {
+                questions.execute(() -> tell(nothingWritten(request.write())));
+            }
+        }
+    }
+
+    private static void requireDone(PeerAnswer answer) {
+        switch (answer) {
+            case PeerAnswer.Done _ -> {
+            }
+            case PeerAnswer.Refused(RemoteException.Kind kind, String message) -> throw new RemoteException(kind,
+                    "The worker refused: " + message);
+            default -> throw Refusal.malformed("The worker gave an answer to another question");
         }
     }
 
@@ -137,11 +196,21 @@ final class LeasedMemory implements AutoCloseable {
         };
     }
 
-    private ReadResult read(BlockRanges from, Wanted wanted, int[] checksums, List<? extends BlockHandle> into,
-            TransferControl control) {
+    private ReadResult read(BlockRanges from, Wanted wanted, PeerAnswer.Leased leased,
+            List<? extends BlockHandle> into, TransferControl control) {
+        int[] checksums = leased.checksums();
         int held = checksums.length;
         int[] slots = Arrays.copyOf(wanted.slots(), held);
-        if (!move(from, slots, into, control)) {
+        PeerRequest.EndLease end = new PeerRequest.EndLease(asker, epoch, leased.lease());
+        boolean moved = false;
+        try {
+            moved = move(from, slots, into, ControlCodec.encode(end), control);
+        } finally {
+            if (!moved) {
+                questions.execute(() -> tell(end));
+            }
+        }
+        if (!moved) {
             return new ReadResult(0, ReadOutcome.LATE);
         }
         try (PinList pins = PinList.of(into)) {
@@ -155,9 +224,10 @@ final class LeasedMemory implements AutoCloseable {
     }
 
     /** Whether it was in time. */
-    private boolean move(BlockRanges from, int[] slots, List<? extends BlockHandle> into, TransferControl control) {
-        try {
-            access.read(from, slots, own.of(into), into, control);
+    private boolean move(BlockRanges from, int[] slots, List<? extends BlockHandle> into, byte[] told,
+            TransferControl control) {
+        try (RemoteAccess.Move move = access.read(from, slots, own.of(into), into)) {
+            move.run(told, control);
             return true;
         } catch (TransferException e) {
             if (control.mayGoOn()) {
@@ -167,11 +237,12 @@ final class LeasedMemory implements AutoCloseable {
         }
     }
 
-    private void end(long lease) {
+    /** Tells the owner of an end; where it does not get to know, it waits for the end of the lease. */
+    private void tell(PeerRequest end) {
         try {
-            var _ = link.ask(new PeerRequest.EndLease(asker, epoch, lease));
+            var _ = link.ask(end);
         } catch (KvbmException e) {
-            log.debug("Lease {} ends by itself: {}", Long.toUnsignedString(lease), e.getMessage());
+            log.debug("{} was not told: {}", end, e.getMessage());
         }
     }
 

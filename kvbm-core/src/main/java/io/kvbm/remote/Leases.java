@@ -4,8 +4,10 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedSet;
 import java.util.Set;
 import java.util.function.Predicate;
 
@@ -37,14 +39,25 @@ import io.kvbm.time.MonotonicClock;
  */
 public final class Leases implements AutoCloseable {
 
+    /** Of so many writes that have ended is known that they have. */
+    private static final int MOST_ENDED = 4096;
+
     private final LeaseLimits limits;
     private final MonotonicClock clock;
     private final Map<Long, Lease> leases = new HashMap<>();
     private final Set<BlockId> filling = new HashSet<>();
+    private final Map<WriteId, Outside> writes = new HashMap<>();
+    private final SequencedSet<WriteId> ended = new LinkedHashSet<>();
     private long next;
     private long expired;
     private long refused;
     private boolean draining;
+
+    /** What a writer has begun, by the number that it has given to it. */
+    private record WriteId(long writer, long number) {}
+
+    /** What a writer writes by itself. */
+    private record Outside(long lease, Lease.Write into, List<Pin> pins) {}
 
     /**
      * Holds nothing yet.
@@ -185,17 +198,23 @@ public final class Leases implements AutoCloseable {
     private synchronized WriteLease grant(BlockPool pool, BlockDescriptorList blocks, PinList pins, long writer,
             Writer kind, Duration time) {
         requireRoom(writer, pins.size());
+        if (kind == Writer.WRITES) {
+            requireLittleQuarantine(pool);
+        }
+        long number = number();
+        leases.put(number, new Lease.Write(writer, pins, clock.nanoTime() + time.toNanos(), blocks, kind));
+        return new WriteLease(number, writer, kind, blocks);
+    }
+
+    private void requireLittleQuarantine(BlockPool pool) {
         int most = part(pool, limits.quarantinePercent());
-        int there = quarantined(blocks.blockSet());
-        if (kind == Writer.WRITES && there >= most) {
+        int there = quarantined(pool.blocks().number());
+        if (there >= most) {
             refused++;
             throw new RemoteException(RemoteException.Kind.BUSY, there + " blocks of " + pool
                     + " are in quarantine, of at most " + most
                     + ": their writers have not said that they have done; no others may write");
         }
-        long number = number();
-        leases.put(number, new Lease.Write(writer, pins, clock.nanoTime() + time.toNanos(), blocks, kind));
-        return new WriteLease(number, writer, kind, blocks);
     }
 
     private int quarantined(int set) {
@@ -248,30 +267,38 @@ public final class Leases implements AutoCloseable {
      *         {@code BUSY} where one is being filled
      */
     synchronized Pull pull(PeerRequest.Pull wanted) {
+        Outside free = free(wanted.asker(), wanted.lease(), wanted.targetSet(), wanted.targets());
+        return begin(free.lease(), free.into(), wanted, free.pins());
+    }
+
+    /** Leased blocks that nobody fills. */
+    private Outside free(long writer, long number, int set, int[] slots) {
         for (Map.Entry<Long, Lease> entry : leases.entrySet()) {
-            if (entry.getValue() instanceof Lease.Write lease && lease.isFor(wanted)
-                    && (wanted.lease() == 0 || wanted.lease() == entry.getKey())
-                    && clock.nanoTime() - lease.deadline() < 0) {
-                List<Pin> pins = lease.pins(wanted.targets());
-                if (pins.size() == wanted.targets().length) {
-                    return begin(entry.getKey(), lease, wanted, pins);
+            if (entry.getValue() instanceof Lease.Write lease && lease.isFor(writer, set)
+                    && (number == 0 || number == entry.getKey()) && clock.nanoTime() - lease.deadline() < 0) {
+                List<Pin> pins = lease.pins(slots);
+                if (pins.size() == slots.length) {
+                    requireUnfilled(pins);
+                    return new Outside(entry.getKey(), lease, pins);
                 }
             }
         }
-        throw new RemoteException(RemoteException.Kind.NOT_MUTABLE, "The " + wanted.targets().length
-                + " blocks of block set " + wanted.targetSet() + " are not leased to worker "
-                + Long.toUnsignedString(wanted.asker())
-                + (wanted.lease() == 0 ? "" : " by lease " + Long.toUnsignedString(wanted.lease()))
+        throw new RemoteException(RemoteException.Kind.NOT_MUTABLE, "The " + slots.length
+                + " blocks of block set " + set + " are not leased to worker " + Long.toUnsignedString(writer)
+                + (number == 0 ? "" : " by lease " + Long.toUnsignedString(number))
                 + " at this time; have their owner lease them");
     }
 
-    private Pull begin(long number, Lease.Write lease, PeerRequest.Pull wanted, List<Pin> pins) {
+    private void requireUnfilled(List<Pin> pins) {
         for (Pin pin : pins) {
             if (filling.contains(pin.id())) {
                 throw new RemoteException(RemoteException.Kind.BUSY, "Block " + pin.id()
                         + " is being filled; wait until that has ended and ask again");
             }
         }
+    }
+
+    private Pull begin(long number, Lease.Write lease, PeerRequest.Pull wanted, List<Pin> pins) {
         List<Pin> open = lease.isFilledBy(wanted) ? List.of() : pins;
         open.forEach(pin -> filling.add(pin.id()));
         if (!open.isEmpty()) {
@@ -289,6 +316,51 @@ public final class Leases implements AutoCloseable {
         pins.forEach(pin -> filling.remove(pin.id()));
         lease.pulls--;
         freeIfOver(number, lease);
+    }
+
+    /**
+     * Has a writer begin to write leased blocks by itself; they stay, and nothing else is written into them, until it has
+     * said that it has done. Asking twice is asking once; asking after that is not, as where the question was long on its
+     * way.
+     *
+     * @throws RemoteException {@code NOT_MUTABLE} and {@code BUSY} as {@link #pull}; {@code BUSY} also where too much of
+     *         the pool is in quarantine already
+     */
+    synchronized void beginWrite(BlockPool pool, PeerRequest.BeginWrite wanted) {
+        WriteId id = new WriteId(wanted.asker(), wanted.write());
+        if (writes.containsKey(id)) {
+            return;
+        }
+        if (ended.contains(id)) {
+            throw new RemoteException(RemoteException.Kind.NOT_MUTABLE, "Write " + Long.toUnsignedString(id.number())
+                    + " of worker " + Long.toUnsignedString(id.writer()) + " has ended; begin another one");
+        }
+        Outside write = free(wanted.asker(), wanted.lease(), wanted.blockSet(), wanted.slots());
+        requireLittleQuarantine(pool);
+        write.pins().forEach(pin -> filling.add(pin.id()));
+        write.into().forget(wanted.slots());
+        write.into().writes++;
+        writes.put(id, write);
+    }
+
+    /**
+     * A writer has done.
+     *
+     * @return whether it had begun, and this is the first time that it says so
+     */
+    synchronized boolean endWrite(long writer, long number) {
+        WriteId id = new WriteId(writer, number);
+        if (ended.add(id) && ended.size() > MOST_ENDED) {
+            ended.removeFirst();
+        }
+        Outside write = writes.remove(id);
+        if (write == null) {
+            return false;
+        }
+        write.pins().forEach(pin -> filling.remove(pin.id()));
+        write.into().writes--;
+        freeIfOver(write.lease(), write.into());
+        return true;
     }
 
     // ---------------------------------------------------------------------------------------------- end
@@ -347,8 +419,14 @@ public final class Leases implements AutoCloseable {
     private void freeIfOver(long number, Lease lease) {
         if ((lease instanceof Lease.Read || (lease instanceof Lease.Write write && write.mayBeFreed()))
                 && leases.remove(number) != null) {
+            writes.values().removeIf(write -> write.into() == lease && forget(write));
             lease.pins().close();
         }
+    }
+
+    private boolean forget(Outside write) {
+        write.pins().forEach(pin -> filling.remove(pin.id()));
+        return true;
     }
 
     /** Leases nothing more. */

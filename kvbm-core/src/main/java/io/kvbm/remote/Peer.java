@@ -145,7 +145,7 @@ public final class Peer {
     /** Whether who refuses so is there and as it should be. */
     private static boolean isAnswer(RemoteException.Kind kind) {
         return switch (kind) {
-            case BUSY, DRAINING, STALE_BLOCK, STALE_EPOCH, UNKNOWN_BLOCK_SET -> true;
+            case BUSY, DRAINING, STALE_BLOCK, STALE_EPOCH, UNKNOWN_BLOCK_SET, NOT_MUTABLE -> true;
             default -> false;
         };
     }
@@ -159,6 +159,33 @@ public final class Peer {
         MappedLevel level = level(set);
         return counted(wanted.size(), level.layout().bytesPerBlock(),
                 () -> level.read(wanted, into, control::mayGoOn));
+    }
+
+    /**
+     * Writes blocks that the peer has leased to this worker, by a transport.
+     *
+     * @throws RemoteException {@code TRANSPORT} where none reaches it, what it refuses, and as {@link #begin}
+     */
+    void write(PutRequest request, TransferControl control) {
+        LeasedMemory elsewhere = Optional.ofNullable(leased).orElseThrow();
+        int blocks = request.local().size();
+        begin(blocks);
+        boolean sound = false;
+        try {
+            elsewhere.write(request.blockSet(), request.lease(), request.slots(), request.local(),
+                    request.notification(), control);
+            sound = true;
+        } catch (RemoteException e) {
+            sound = isAnswer(e.kind());
+            throw e;
+        } finally {
+            end(blocks, sound);
+        }
+    }
+
+    /** Whether its memory is reached by a transport, and by nothing else. */
+    boolean isElsewhere() {
+        return memory == null && leased != null;
     }
 
     private ReadResult counted(int blocks, long bytesPerBlock, Supplier<ReadResult> read) {

@@ -121,6 +121,46 @@ public sealed interface PeerRequest {
     }
 
     /**
+     * I am about to write blocks of yours, that you have leased to me for it, by myself. Answered with
+     * {@link PeerAnswer.Done}, also where it has come before; from then on until {@link EndWrite} nobody else may use
+     * them.
+     *
+     * @param asker the worker that asks
+     * @param epoch the start of the worker that is asked
+     * @param write the number that the asker gives to what begins, and to nothing else
+     * @param lease the number of the lease under which they may be written; 0 for any lease of theirs
+     * @param blockSet where they lie
+     * @param slots their slots
+     */
+    @SuppressWarnings("ArrayRecordComponent") // a message, which is made once and read once
+    record BeginWrite(long asker, long epoch, long write, long lease, int blockSet,
+            int[] slots) implements PeerRequest {
+
+        /** Refuses numbers below 0. */
+        public BeginWrite {
+            ControlRanges.requireFromZero("The block set", blockSet);
+            ControlRanges.requireSlots("slots", slots);
+        }
+    }
+
+    /**
+     * I write no more what I have begun to write. It comes behind the bytes, on the way that they have gone, or alone
+     * where none was written. Answered with {@link PeerAnswer.Done}, also where it has come before.
+     *
+     * @param asker the worker that asks
+     * @param epoch the start of the worker that is asked
+     * @param write its number
+     * @param notification what the worker that is asked tells its application then; empty for nothing
+     */
+    record EndWrite(long asker, long epoch, long write, String notification) implements PeerRequest {
+
+        /** Refuses a notification that is too long. */
+        public EndWrite {
+            ControlRanges.requireNotification(notification);
+        }
+    }
+
+    /**
      * Tell your application. Answered with {@link PeerAnswer.Done}.
      *
      * @param asker the worker that asks

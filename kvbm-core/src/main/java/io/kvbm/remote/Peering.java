@@ -3,6 +3,7 @@ package io.kvbm.remote;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.random.RandomGenerator;
 
 import org.jspecify.annotations.Nullable;
@@ -50,7 +51,8 @@ public final class Peering implements AutoCloseable {
         this.journal = journal;
         this.clock = clock;
         this.agentMetadata = transport == null ? new byte[0] : transport.metadata();
-        this.peers = new Peers(local, limits.peers(), clock, memories, reach(local, pools, transport));
+        this.peers = new Peers(local, limits.peers(), clock, memories,
+                reach(local, pools, transport, new AtomicLong(random.nextLong())));
         this.index = new PeerIndex(limits.indexedSets(), limits.indexedBlocks(), random.nextLong());
         this.feeds = new PeerFeeds(local, index);
         this.leases = new Leases(limits.leases(), clock, random.nextLong());
@@ -58,9 +60,13 @@ public final class Peering implements AutoCloseable {
         this.taker = new PrefixTaker(peers, index);
         this.desk = new WorkerDesk(local, pools, agentMetadata, leases, transfers,
                 (epoch, from) -> new PeerAnswer.Events(EventFrameCodec.encode(journal.page(epoch, from))));
+        if (transport != null) {
+            transport.listen(desk::heard);
+        }
     }
 
-    private static Peers.Reach reach(LocalWorker local, List<BlockPool> pools, @Nullable RemoteTransport transport) {
+    private static Peers.Reach reach(LocalWorker local, List<BlockPool> pools, @Nullable RemoteTransport transport,
+            AtomicLong writes) {
         if (transport == null) {
             return Peers.Reach.NONE;
         }
@@ -68,9 +74,8 @@ public final class Peering implements AutoCloseable {
         return (blockset, link) -> blockset.agentMetadata().length == 0
                 ? Optional.empty()
                 : Optional.of(new LeasedMemory(local.workerId(), blockset, link,
-                        transport.connect(RemoteTransport.agentName(blockset.workerId(), blockset.epoch()),
-                                blockset.agentMetadata()),
-                        own, Thread::startVirtualThread));
+                        transport.connect(blockset.workerId(), blockset.epoch(), blockset.agentMetadata()),
+                        own, Thread::startVirtualThread, writes::getAndIncrement));
     }
 
     /** This worker. */

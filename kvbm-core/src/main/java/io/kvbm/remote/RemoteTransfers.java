@@ -17,8 +17,9 @@ import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferControl;
 
 /**
- * Moves blocks between this worker and others of its host, in the calling thread. Every move is a copy by whoever
+ * Moves blocks between this worker and others, in the calling thread. On one host every move is a copy by whoever
  * receives, since nobody can write the memory of another: a get reads the peer's memory, a put has the peer read ours.
+ * Where a transport reaches the peer, both read and write its memory.
  */
 public final class RemoteTransfers {
 
@@ -83,19 +84,29 @@ public final class RemoteTransfers {
     }
 
     /**
-     * Has another worker fetch blocks of this one into blocks that it has leased to us. The control is looked at before
-     * the other worker is asked; how long the answer is waited for is the link's affair.
+     * Puts blocks of this worker into blocks that another one has leased to it. On this host the other worker fetches
+     * them: the control is looked at before it is asked, and how long the answer is waited for is the link's affair.
+     * Elsewhere this worker writes them; where it does not get to know that all have arrived, the other one keeps its
+     * blocks from any other use, and nothing may be put into them again.
      *
-     * @throws TransferException {@code INVALID_REQUEST}, {@code SHAPE_MISMATCH}
-     * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code DRAINING}, {@code BUSY} also while the
-     *         other worker still fills one of the blocks for a put that was given up, what else it refuses,
-     *         {@code TRANSPORT} or {@code DEADLINE} where it did not answer; whether the bytes have arrived is unknown
-     *         then
+     * @throws TransferException {@code INVALID_REQUEST}, {@code SHAPE_MISMATCH}, {@code DEADLINE_EXCEEDED},
+     *         {@code CANCELLED}
+     * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code DRAINING}, {@code BUSY} also while one
+     *         of the blocks is still being filled by a put that was given up, what else it refuses, {@code TRANSPORT} or
+     *         {@code DEADLINE} where it did not answer or was not reached; whether the bytes have arrived is unknown then
      */
     public void put(PutRequest request, TransferControl control) {
         request.validateBlocks();
         request.validateShapes();
         Peer peer = peers.require(request);
+        if (peer.isElsewhere()) {
+            peer.write(request, control);
+        } else {
+            havePulled(peer, request, control);
+        }
+    }
+
+    private void havePulled(Peer peer, PutRequest request, TransferControl control) {
         BlockPool pool = pool(request.local());
         Loans lent = Objects.requireNonNull(loans.get(pool));
         int[] sources = request.local().stream().mapToInt(BlockHandle::index).toArray();

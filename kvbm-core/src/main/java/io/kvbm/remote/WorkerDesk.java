@@ -1,6 +1,7 @@
 package io.kvbm.remote;
 
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -10,6 +11,7 @@ import org.slf4j.LoggerFactory;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.RemoteException;
 import io.kvbm.pool.BlockPool;
+import io.kvbm.transfer.RemoteTransport;
 
 /**
  * Answers what other workers ask of this one. Whoever carries the questions here has made sure who asks. Whatever goes
@@ -78,6 +80,8 @@ public final class WorkerDesk implements PeerLink {
             case PeerRequest.EndLease ended -> end(ended);
             case PeerRequest.Pull wanted -> pull(wanted);
             case PeerRequest.Notify told -> tell(told.asker(), told.notification());
+            case PeerRequest.BeginWrite wanted -> beginWrite(wanted);
+            case PeerRequest.EndWrite ended -> endWrite(ended);
         };
     }
 
@@ -106,6 +110,62 @@ public final class WorkerDesk implements PeerLink {
             var _ = tell(wanted.asker(), wanted.notification());
         }
         return new PeerAnswer.Done();
+    }
+
+    private PeerAnswer beginWrite(PeerRequest.BeginWrite wanted) {
+        requireEpoch(wanted.epoch());
+        leases.beginWrite(pool(wanted.blockSet()), wanted);
+        return new PeerAnswer.Done();
+    }
+
+    private PeerAnswer endWrite(PeerRequest.EndWrite ended) {
+        requireEpoch(ended.epoch());
+        if (leases.endWrite(ended.asker(), ended.write()) && !ended.notification().isEmpty()) {
+            var _ = tell(ended.asker(), ended.notification());
+        }
+        return new PeerAnswer.Done();
+    }
+
+    /**
+     * Takes what came with bytes that another worker has moved by itself: the end of what it has begun, or words for the
+     * application of who knows nothing of leases. Whoever can send it can reach the memory as well, so it is believed.
+     */
+    void heard(String agent, byte[] message) {
+        OptionalLong worker = RemoteTransport.workerOf(agent);
+        if (worker.isEmpty()) {
+            log.debug("Agent {} says something, and is named by no worker's number", agent);
+        } else if (!ControlCodec.isMessage(message)) {
+            hearWords(worker.getAsLong(), message);
+        } else {
+            hear(worker.getAsLong(), message);
+        }
+    }
+
+    private void hear(long worker, byte[] message) {
+        try {
+            PeerRequest request = ControlCodec.decodeRequest(message);
+            boolean mayCome = request instanceof PeerRequest.EndWrite || request instanceof PeerRequest.EndLease;
+            if (request.asker() != worker || !mayCome) {
+                throw Refusal.malformed("A " + request.getClass().getSimpleName() + " of worker "
+                        + Long.toUnsignedString(request.asker()) + " is nothing that comes with bytes");
+            }
+            if (ask(request) instanceof PeerAnswer.Refused refused) {
+                log.debug("What worker {} has told has no effect: {}", Long.toUnsignedString(worker),
+                        refused.message());
+            }
+        } catch (RemoteException e) {
+            log.debug("What worker {} has told is not understood: {}", Long.toUnsignedString(worker), e.getMessage());
+        }
+    }
+
+    private void hearWords(long worker, byte[] message) {
+        try {
+            String text = ControlRanges.text(message);
+            ControlRanges.requireNotification(text);
+            var _ = tell(worker, text);
+        } catch (RemoteException e) {
+            log.debug("What worker {} has told is no text: {}", Long.toUnsignedString(worker), e.getMessage());
+        }
     }
 
     private PeerAnswer tell(long worker, String text) {

@@ -8,18 +8,47 @@ import io.kvbm.block.BlockHandle;
 public interface RemoteAccess extends AutoCloseable {
 
     /**
-     * Reads blocks, pair by pair, and returns when the last byte has arrived. Where it throws it is not known which bytes
-     * have arrived or will; the blocks stay pinned until that is over.
+     * Prepares to read blocks, pair by pair.
      *
      * @param from where the blocks of a set of the other worker lie
      * @param slots which of them
      * @param to where the blocks of this worker lie that are filled, of the same shape
      * @param blocks these blocks, one for each slot
-     * @throws io.kvbm.error.TransferException {@code DEADLINE_EXCEEDED}, {@code CANCELLED}
-     * @throws io.kvbm.error.RemoteException {@code TRANSPORT} where the other worker is not reached
+     * @throws io.kvbm.error.RemoteException {@code TRANSPORT} where the other worker is not reached, {@code BUSY} where
+     *         too many blocks may still be moved by earlier requests
      */
-    void read(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks,
-            TransferControl control);
+    Move read(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks);
+
+    /**
+     * Prepares to write blocks, pair by pair.
+     *
+     * @param to where the blocks of a set of the other worker lie that are written
+     * @param slots which of them
+     * @param from where the blocks of this worker lie, of the same shape
+     * @param blocks these blocks, one for each slot
+     * @throws io.kvbm.error.RemoteException as {@link #read}
+     */
+    Move write(BlockRanges to, int[] slots, BlockRanges from, List<? extends BlockHandle> blocks);
+
+    /** What was prepared and not begun: nothing has been moved yet, and the blocks are pinned. */
+    interface Move extends AutoCloseable {
+
+        /**
+         * Returns when the last byte is there; called once. Where it throws it is not known which bytes were moved or
+         * will be; the blocks stay pinned until that is over.
+         *
+         * @param told what the other worker is told when everything is there, also after this has thrown; empty for
+         *        nothing
+         * @throws io.kvbm.error.TransferException {@code DEADLINE_EXCEEDED}, {@code CANCELLED}
+         * @throws io.kvbm.error.RemoteException {@code TRANSPORT} where the other worker is not reached
+         * @throws io.kvbm.error.ClosedException where nothing was moved, as it is reached no more
+         */
+        void run(byte[] told, TransferControl control);
+
+        /** Gives it back where it was not run. Further calls do nothing. */
+        @Override
+        void close();
+    }
 
     /** Reaches it no more. Further calls do nothing. */
     @Override

@@ -1,5 +1,7 @@
 package io.kvbm.transfer;
 
+import java.util.OptionalLong;
+
 import io.kvbm.storage.Storage;
 
 /**
@@ -21,15 +23,53 @@ public interface RemoteTransport extends AutoCloseable {
     /**
      * Reaches another worker.
      *
-     * @param agent the name that it has, see {@link #agentName}
+     * @param workerId the worker, unsigned
+     * @param epoch its start, unsigned; 0 where that is not known
      * @param metadata what it has given as its own; trusted, so of somebody who is
-     * @throws io.kvbm.error.KvbmException where they are not understood, or another life of the worker is still reached
+     * @throws io.kvbm.error.KvbmException where they are not understood or another's, or another life of the worker is
+     *         still reached
      */
-    RemoteAccess connect(String agent, byte[] metadata);
+    RemoteAccess connect(long workerId, long epoch, byte[] metadata);
+
+    /** Has this listener, and no other, take what agents tell this one from now on. */
+    void listen(Listener listener);
+
+    /** Takes what other agents tell this one. */
+    @FunctionalInterface
+    interface Listener {
+
+        /**
+         * Takes a message, one after the other, in a thread of the transport's own.
+         *
+         * @param agent the name that the sender goes by; whoever can send can choose it
+         * @param message as it was sent, behind the bytes that it was sent with
+         */
+        void onMessage(String agent, byte[] message);
+    }
 
     /** The name by which a transport knows one life of a worker, which no other life of any worker has. */
     static String agentName(long workerId, long epoch) {
         return Long.toUnsignedString(workerId) + "." + Long.toUnsignedString(epoch);
+    }
+
+    /** Whether an agent may be this life of a worker; where its start is not known, any life, or a plain agent. */
+    static boolean isAgentOf(long workerId, long epoch, String agent) {
+        OptionalLong worker = workerOf(agent);
+        return agent.equals(agentName(workerId, epoch))
+                || (epoch == 0 && worker.isPresent() && worker.getAsLong() == workerId);
+    }
+
+    /** The worker of an agent that is named by its number, alone or before anything that is no digit. */
+    static OptionalLong workerOf(String agent) {
+        int digits = 0;
+        while (digits < agent.length() && agent.charAt(digits) >= '0' && agent.charAt(digits) <= '9') {
+            digits++;
+        }
+        try {
+            return OptionalLong.of(Long.parseUnsignedLong(agent, 0, digits, 10));
+        } catch (NumberFormatException e) {
+            return OptionalLong.empty();
+        }
     }
 
     /** Lets everything go; what runs is waited for or stays held. */

@@ -35,6 +35,7 @@ import static org.awaitility.Awaitility.await;
 @EnabledIf("io.kvbm.nixl.InstalledNixl#isThere")
 class AbandonedTransferTest {
 
+    private static final Duration PATIENCE = Duration.ofSeconds(2);
     private static final Duration SHORT = Duration.ofMillis(200);
     private static final Duration LONG = Duration.ofSeconds(20);
     private static final int BLOCKS = 40;
@@ -45,16 +46,16 @@ class AbandonedTransferTest {
     private final BlockPool pool = BlockPool.builder(mine).build();
     private final BlockRanges ours = BlockRanges.of(mine);
     private final BlockRanges theirs = BlockRanges.of(new BlockSet(far, 1, 2, CacheLevel.G2));
-    private final NixlAgent owner = InstalledNixl.library().createAgent(NixlAgentConfig.of("owner-that-sleeps"));
+    private final NixlAgent owner = InstalledNixl.library().createAgent(NixlAgentConfig.of("7.1"));
     private final NixlTransport reader = NixlTransport.start(InstalledNixl.library(),
-            NixlAgentConfig.of("reader-that-gives-up"), "UCX", Map.of());
+            NixlAgentConfig.of("reader-that-gives-up"), "UCX", Map.of(), PATIENCE);
     private final RemoteAccess access;
 
     AbandonedTransferTest() {
         NixlBackend backend = owner.createBackend("UCX");
         backend.register(far.storages().getFirst().address(), far.storages().getFirst().size());
         reader.register(near.storages().getFirst());
-        access = reader.connect("owner-that-sleeps", owner.metadata());
+        access = reader.connect(7, 1, owner.metadata());
         far.data(0).fill((byte) 7);
     }
 
@@ -80,7 +81,9 @@ class AbandonedTransferTest {
 
     private void read(int slot, Duration time) {
         try (BlockList<MutableBlock> block = pool.allocateBlocks(1)) {
-            access.read(theirs, new int[]{slot}, ours, block, new TransferControl(MonotonicClock.SYSTEM, time));
+            try (RemoteAccess.Move move = access.read(theirs, new int[]{slot}, ours, block)) {
+                move.run(new byte[0], new TransferControl(MonotonicClock.SYSTEM, time));
+            }
             assertThat(block.getFirst().segment().toArray(ValueLayout.JAVA_BYTE)).containsOnly(7);
         }
     }
@@ -104,7 +107,7 @@ class AbandonedTransferTest {
         assertThat(reader.unfinished()).isEqualTo(2);
         assertThat(pool.availableBlocks()).isEqualTo(BLOCKS - 2);
         assertThatExceptionOfType(RemoteException.class).isThrownBy(() -> read(2, SHORT))
-                .withMessageContaining("2 blocks may still be written")
+                .withMessageContaining("2 blocks may still be moved")
                 .satisfies(e -> assertThat(e.kind()).isEqualTo(RemoteException.Kind.BUSY));
         wakeOwnerUntilNothingIsHeld();
         assertThat(pool.availableBlocks()).isEqualTo(BLOCKS);
@@ -118,6 +121,24 @@ class AbandonedTransferTest {
         assertThat(pool.availableBlocks()).isEqualTo(BLOCKS - 1);
         wakeOwnerUntilNothingIsHeld();
         assertThat(pool.availableBlocks()).isEqualTo(BLOCKS);
+    }
+
+    @Test
+    void blocksOfATransferThatNeverEndsComeBackWithAnotherAgent() {
+        giveUp(0);
+        assertThat(pool.availableBlocks()).isEqualTo(BLOCKS - 1);
+        await().atMost(LONG).until(() -> reader.unfinished() == 0);
+        assertThat(pool.availableBlocks()).isEqualTo(BLOCKS);
+        Thread awake = Thread.ofPlatform().start(() -> {
+            while (!Thread.currentThread().isInterrupted()) {
+                owner.takeNotifications();
+            }
+        });
+        try {
+            read(1, LONG);
+        } finally {
+            awake.interrupt();
+        }
     }
 
     @Test

@@ -91,7 +91,12 @@ class ControlCodecTest {
                 new Golden<>(PULL, "0006 ffffffffffffffff 0000000000000002 0000000000000003 00000004"
                         + "0000000000000008 00000005"
                         + "0003 68c3a4 00000002 00000006 00000007 ffffffffffffffff 0000000000000009 0000000a 0000000b"),
-                new Golden<>(new PeerRequest.Notify(2, "ok\n"), "0007 0000000000000002 0003 6f6b0a"));
+                new Golden<>(new PeerRequest.Notify(2, "ok\n"), "0007 0000000000000002 0003 6f6b0a"),
+                new Golden<>(new PeerRequest.BeginWrite(2, 3, -1, 5, 1, new int[]{6, 7}),
+                        "0008 0000000000000002 0000000000000003 ffffffffffffffff 0000000000000005 00000001"
+                                + "00000002 00000006 00000007"),
+                new Golden<>(new PeerRequest.EndWrite(2, 3, -1, "ok\n"),
+                        "0009 0000000000000002 0000000000000003 ffffffffffffffff 0003 6f6b0a"));
     }
 
     static Stream<Golden<PeerAnswer>> goldenAnswers() {
@@ -340,7 +345,7 @@ class ControlCodecTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"0000", "0008", "8000", "8007", "ffff"})
+    @ValueSource(strings = {"0000", "000a", "8000", "8007", "ffff"})
     void anUnknownKindIsRefused(String kind) {
         refusedRequest(Kind.MALFORMED, "kind " + kind + ", which is no request", hex(HEADER, kind));
         refusedAnswer(Kind.MALFORMED, "kind " + kind + ", which is no answer", hex(HEADER, kind));

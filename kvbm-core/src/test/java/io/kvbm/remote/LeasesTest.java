@@ -315,6 +315,76 @@ class LeasesTest {
         Refused.with(Kind.NOT_MUTABLE, () -> pull(WORKER, 0, SET, known.slots()));
     }
 
+    // ---------------------------------------------------------------------------------------------- write from outside
+
+    private void begin(long writer, long number, long lease, int... slots) {
+        leases.beginWrite(pool, new PeerRequest.BeginWrite(writer, 2, number, lease, SET, slots));
+    }
+
+    @Test
+    void whatAWriterWritesByItselfIsFilledByNobodyElseUntilItHasDone() {
+        WriteLease lease = write(WORKER, Writer.ASKS, 3);
+        int[] slots = slots(lease);
+        begin(WORKER, 1, lease.number(), slots[0], slots[1]);
+        begin(WORKER, 1, lease.number(), slots[0], slots[1]);
+        Refused.with(Kind.BUSY, () -> begin(WORKER, 2, 0, slots[1], slots[2]));
+        Refused.with(Kind.BUSY, () -> pull(WORKER, 0, SET, slots));
+        begin(WORKER, 2, 0, slots[2]);
+        assertThat(leases.endWrite(OTHER, 1)).isFalse();
+        assertThat(leases.endWrite(WORKER, 1)).isTrue();
+        assertThat(leases.endWrite(WORKER, 1)).isFalse();
+        begin(WORKER, 3, 0, slots[0], slots[1]);
+        assertThat(leases.endWrite(WORKER, 2)).isTrue();
+        assertThat(leases.endWrite(WORKER, 3)).isTrue();
+        expire();
+        assertThat(held()).isZero();
+    }
+
+    @Test
+    void aWriteThatHasEndedDoesNotBeginWhereThatComesLate() {
+        WriteLease lease = write(WORKER, Writer.ASKS, 1);
+        assertThat(leases.endWrite(WORKER, 1)).isFalse();
+        Refused.with(Kind.NOT_MUTABLE, () -> begin(WORKER, 1, lease.number(), slots(lease)));
+        begin(WORKER, 2, lease.number(), slots(lease));
+    }
+
+    @Test
+    void blocksThatAreBeingWrittenWhenTheTimeIsOverStayUntilTheWriterHasDone() {
+        WriteLease lease = write(WORKER, Writer.ASKS, 3);
+        begin(WORKER, 1, 0, slots(lease));
+        expire();
+        assertThat(held()).isEqualTo(3);
+        assertThat(leases.stats().quarantined()).isEqualTo(3);
+        Refused.with(Kind.NOT_MUTABLE, () -> begin(WORKER, 2, lease.number(), slots(lease)));
+        assertThat(leases.endWrite(WORKER, 1)).isTrue();
+        assertThat(held()).isZero();
+    }
+
+    @Test
+    void whatWasBeingWrittenUnderALeaseThatIsEndedIsFreeForTheNextOne() {
+        try (BlockList<MutableBlock> _ = pool.allocateBlocks(BLOCKS - 2)) {
+            WriteLease lease = write(WORKER, Writer.ASKS, 2);
+            begin(WORKER, 1, 0, slots(lease));
+            leases.end(WORKER, lease.number());
+            WriteLease next = write(WORKER, Writer.ASKS, 2);
+            begin(WORKER, 2, next.number(), slots(next));
+            assertThat(leases.endWrite(WORKER, 1)).isFalse();
+            Refused.with(Kind.BUSY, () -> pull(WORKER, 0, SET, slots(next)));
+        }
+    }
+
+    @Test
+    void whereTooMuchIsInQuarantineNothingMoreIsWrittenFromTheOutside() {
+        WriteLease lost = write(WORKER, Writer.ASKS, 4);
+        begin(WORKER, 1, 0, slots(lost));
+        expire();
+        WriteLease next = write(OTHER, Writer.ASKS, 1);
+        Refused.with(Kind.BUSY, () -> begin(OTHER, 1, 0, slots(next)));
+        pull(OTHER, 0, SET, slots(next)).close();
+        leases.gone(WORKER);
+        begin(OTHER, 1, 0, slots(next));
+    }
+
     /** What tells that a writer writes no more. */
     static Stream<BiConsumer<Leases, WriteLease>> ends() {
         return Stream.of((leases, lease) -> leases.end(WORKER, lease.number()), (leases, _) -> leases.gone(WORKER),

@@ -273,17 +273,29 @@ class PeerTest {
         PeerLink way = request -> request instanceof PeerRequest.Lease ? answer : new PeerAnswer.Done();
         RemoteAccess access = new RemoteAccess() {
             @Override
-            public void read(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks,
-                    TransferControl readControl) {
-                reading.run();
-                readControl.check();
+            public Move read(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks) {
+                return new Move() {
+                    @Override
+                    public void run(byte[] told, TransferControl readControl) {
+                        reading.run();
+                        readControl.check();
+                    }
+
+                    @Override
+                    public void close() {}
+                };
+            }
+
+            @Override
+            public Move write(BlockRanges to, int[] slots, BlockRanges from, List<? extends BlockHandle> blocks) {
+                return read(to, slots, from, blocks);
             }
 
             @Override
             public void close() {}
         };
         return new Peer(owner.blockset(), "digest", true, null, new LeasedMemory(1, owner.blockset(), way, access,
-                new OwnBlocks(List.of(reader.pool)), Runnable::run), way, LIMITS, clock, new PeerCounters());
+                new OwnBlocks(List.of(reader.pool)), Runnable::run, () -> 1), way, LIMITS, clock, new PeerCounters());
     }
 
     private ReadResult read(Peer from) {

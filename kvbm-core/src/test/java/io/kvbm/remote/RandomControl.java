@@ -18,7 +18,7 @@ final class RandomControl {
     private RandomControl() {}
 
     static PeerRequest request(Random random) {
-        return switch (random.nextInt(7)) {
+        return switch (random.nextInt(9)) {
             case 0 -> new PeerRequest.State(random.nextLong());
             case 1 -> new PeerRequest.Export(random.nextLong());
             case 2 -> new PeerRequest.Events(random.nextLong(), random.nextLong(), random.nextLong() >>> 1);
@@ -35,6 +35,9 @@ final class RandomControl {
                         random.nextInt() >>> 1, slots(random, blocks), random.longs(blocks).toArray(),
                         random.nextLong(), random.nextInt() >>> 1, slots(random, blocks), text(random));
             }
+            case 6 -> new PeerRequest.BeginWrite(random.nextLong(), random.nextLong(), random.nextLong(),
+                    random.nextLong(), random.nextInt() >>> 1, slots(random, blocks(random)));
+            case 7 -> new PeerRequest.EndWrite(random.nextLong(), random.nextLong(), random.nextLong(), text(random));
             default -> new PeerRequest.Notify(random.nextLong(), "-" + text(random));
         };
     }

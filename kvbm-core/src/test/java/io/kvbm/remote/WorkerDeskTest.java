@@ -1,7 +1,9 @@
 package io.kvbm.remote;
 
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -286,6 +288,51 @@ class WorkerDeskTest {
             assertThat(beforeCopies).as("nothing is copied").hasSize(1);
         }
         assertThat(heard).hasSize(1);
+    }
+
+    // ---------------------------------------------------------------------------------------------- hear
+
+    private static final String AGENT = Long.toUnsignedString(ASKER) + "." + ASKER_EPOCH + "#1";
+
+    @Test
+    void whatComesBehindTheBytesEndsTheWriteOnceAndTheApplicationIsTold() {
+        try (BlockList<MutableBlock> targets = own.pool.allocateBlocks(2)) {
+            WriteLease lease = leases.write(own.pool, targets, ASKER, Writer.ASKS, TIME);
+            PeerRequest begin = new PeerRequest.BeginWrite(ASKER, EPOCH, 5, lease.number(), SET,
+                    targets.stream().mapToInt(MutableBlock::index).toArray());
+            byte[] end = ControlCodec.encode(new PeerRequest.EndWrite(ASKER, EPOCH, 5, "written"));
+            done(begin);
+            desk.heard("8.1#1", end);
+            desk.heard("somebody", end);
+            assertThat(heard).isEmpty();
+            desk.heard(AGENT, end);
+            desk.heard(AGENT, end);
+            assertThat(heard).containsExactly("18446744073709551609: written");
+            refused(Kind.NOT_MUTABLE, begin);
+        }
+        refused(Kind.STALE_EPOCH, new PeerRequest.BeginWrite(ASKER, EPOCH - 1, 6, 0, SET, new int[1]));
+        refused(Kind.UNKNOWN_BLOCK_SET, new PeerRequest.BeginWrite(ASKER, EPOCH, 6, 0, SET + 1, new int[1]));
+    }
+
+    @Test
+    void theEndOfALeaseToReadComesBehindTheBytes() {
+        Reader.Known known = registered();
+        PeerAnswer.Leased leased = (PeerAnswer.Leased) desk
+                .ask(lease(EPOCH, SET, known.slots(), known.generations()));
+        desk.heard(AGENT, ControlCodec.encode(new PeerRequest.EndLease(ASKER, EPOCH, leased.lease())));
+        assertThat(leases.stats().readLeases()).isZero();
+    }
+
+    @Test
+    void plainWordsOfAnAgentThatIsNamedByItsWorkerAreHeardAndNothingElseOfItsDoing() {
+        desk.heard("77", "hello".getBytes(StandardCharsets.UTF_8));
+        desk.heard("plain", "hello".getBytes(StandardCharsets.UTF_8));
+        desk.heard("77", new byte[]{-1});
+        desk.heard("77", new byte[5000]);
+        desk.heard(AGENT, ControlCodec.encode(new PeerRequest.Notify(ASKER, "not on this way")));
+        desk.heard(AGENT, Arrays.copyOf(ControlCodec.encode(new PeerRequest.Notify(ASKER, "cut")), 15));
+        assertThat(heard).containsExactly("77: hello");
+        assertThat(desk.failures()).isZero();
     }
 
     @Test
