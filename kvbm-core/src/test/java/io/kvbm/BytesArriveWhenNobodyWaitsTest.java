@@ -54,6 +54,9 @@ class BytesArriveWhenNobodyWaitsTest {
         }
 
         @Override
+        public void expect() {}
+
+        @Override
         public void listen(Listener listener) {}
 
         @Override

@@ -133,6 +133,11 @@ public final class NixlTransport implements RemoteTransport {
     }
 
     @Override
+    public void expect() {
+        poller.expect();
+    }
+
+    @Override
     public void listen(Listener listener) {
         this.listener = listener;
     }

@@ -59,7 +59,8 @@ public final class Peering implements AutoCloseable {
         this.transfers = new RemoteTransfers(local, pools, peers, clock, timeout);
         this.taker = new PrefixTaker(peers, index);
         this.desk = new WorkerDesk(local, pools, agentMetadata, leases, transfers,
-                (epoch, from) -> new PeerAnswer.Events(EventFrameCodec.encode(journal.page(epoch, from))));
+                (epoch, from) -> new PeerAnswer.Events(EventFrameCodec.encode(journal.page(epoch, from))),
+                transport == null ? () -> {} : transport::expect);
         if (transport != null) {
             transport.listen(desk::heard);
         }

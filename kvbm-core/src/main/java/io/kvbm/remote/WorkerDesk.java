@@ -28,12 +28,19 @@ public final class WorkerDesk implements PeerLink {
     private final Leases leases;
     private final RemoteTransfers transfers;
     private final EventPages events;
+    private final Runnable expected;
     private final List<NotificationListener> listeners = new CopyOnWriteArrayList<>();
     private final LongAdder failures = new LongAdder();
     private volatile boolean draining;
 
+    /**
+     * Answers for these pools.
+     *
+     * @param agentMetadata what others need to reach their memory by a transport; empty where there is none
+     * @param expected is told when others are about to be at it
+     */
     WorkerDesk(LocalWorker local, List<BlockPool> pools, byte[] agentMetadata, Leases leases, RemoteTransfers transfers,
-            EventPages events) {
+            EventPages events, Runnable expected) {
         this.local = local;
         this.pools = List.copyOf(pools);
         this.blockset = BlocksetCodec.encode(local.blockset(pools, agentMetadata));
@@ -41,6 +48,7 @@ public final class WorkerDesk implements PeerLink {
         this.leases = leases;
         this.transfers = transfers;
         this.events = events;
+        this.expected = expected;
     }
 
     /** Where the events of this worker are, page by page. */
@@ -87,6 +95,7 @@ public final class WorkerDesk implements PeerLink {
 
     private PeerAnswer lease(PeerRequest.Lease wanted) {
         requireEpoch(wanted.epoch());
+        expected.run();
         return leases.read(wanted.asker(), pool(wanted.blockSet()), wanted.slots(), wanted.generations(),
                 wanted.names(), wanted.time());
     }
@@ -114,6 +123,7 @@ public final class WorkerDesk implements PeerLink {
 
     private PeerAnswer beginWrite(PeerRequest.BeginWrite wanted) {
         requireEpoch(wanted.epoch());
+        expected.run();
         leases.beginWrite(pool(wanted.blockSet()), wanted);
         return new PeerAnswer.Done();
     }

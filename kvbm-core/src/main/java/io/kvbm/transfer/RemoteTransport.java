@@ -31,6 +31,9 @@ public interface RemoteTransport extends AutoCloseable {
      */
     RemoteAccess connect(long workerId, long epoch, byte[] metadata);
 
+    /** Says that others are about to read or write this worker's memory; without it they wait longer for the first byte. */
+    void expect();
+
     /** Has this listener, and no other, take what agents tell this one from now on. */
     void listen(Listener listener);
 

@@ -45,12 +45,13 @@ class WorkerDeskTest {
                     beforeCopies.removeFirst().run();
                 }
             }));
+    private int expected;
     private final List<Long> pages = new ArrayList<>();
     private final WorkerDesk desk = new WorkerDesk(own.worker, List.of(own.pool), new byte[0], leases,
             new RemoteTransfers(own.worker, List.of(own.pool), peers, clock, TIME), (epoch, from) -> {
                 pages.addAll(List.of(epoch, from));
                 return new PeerAnswer.Events(new byte[]{1, 2});
-            });
+            }, () -> expected++);
     private final List<String> heard = new ArrayList<>();
 
     WorkerDeskTest() {
@@ -133,7 +134,7 @@ class WorkerDeskTest {
         WorkerDesk failing = new WorkerDesk(own.worker, List.of(own.pool), new byte[0], leases,
                 new RemoteTransfers(own.worker, List.of(own.pool), peers, clock, TIME), (_, _) -> {
                     throw new IllegalStateException("inside");
-                });
+                }, () -> {});
         PeerAnswer answer = failing.ask(new PeerRequest.Events(ASKER, EPOCH, 0));
         assertThat(answer).isEqualTo(
                 new PeerAnswer.Refused(Kind.TRANSPORT, "The worker failed to answer; see its log"));
@@ -319,6 +320,7 @@ class WorkerDeskTest {
         Reader.Known known = registered();
         PeerAnswer.Leased leased = (PeerAnswer.Leased) desk
                 .ask(lease(EPOCH, SET, known.slots(), known.generations()));
+        assertThat(expected).isOne();
         desk.heard(AGENT, ControlCodec.encode(new PeerRequest.EndLease(ASKER, EPOCH, leased.lease())));
         assertThat(leases.stats().readLeases()).isZero();
     }
