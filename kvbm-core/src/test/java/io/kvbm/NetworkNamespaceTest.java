@@ -105,10 +105,14 @@ class NetworkNamespaceTest {
     void nothingIsHeld() {
         try (network; WorkerProcess reader = zero; WorkerProcess _ = one) {
             if (reader != null) {
-                await().atMost(RECOVERY).untilAsserted(() -> assertThat(order("unfinished")).isEqualTo("0"));
+                awaitNothingUnfinished();
                 assertThat(order("holders")).isEqualTo("0");
             }
         }
+    }
+
+    private void awaitNothingUnfinished() {
+        await().atMost(RECOVERY).untilAsserted(() -> assertThat(order("unfinished")).isEqualTo("0"));
     }
 
     private Readings read(Duration time) {
@@ -185,6 +189,7 @@ class NetworkNamespaceTest {
                 network.cut();
                 one().kill();
             });
+            awaitNothingUnfinished(); // though nobody will ever say that it has ended
             network.join();
             long start = System.nanoTime();
             startOne();
