@@ -36,6 +36,7 @@ import io.kvbm.remote.PeerAnswer;
 import io.kvbm.remote.PeerRequest;
 import io.kvbm.remote.Reconciler;
 import io.kvbm.remote.ReconcilerSettings;
+import io.kvbm.testing.JavaProcess;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferControl;
 
@@ -89,7 +90,7 @@ class NixlKillTest {
         zero = worker(0, 1).start(MonotonicClock.SYSTEM, KvManagerSharingConfig.builder().takeTimeout(TIMEOUT));
         pool = zero.pool();
         Reconciler reconciler = zero.peering().reconciler(_ -> this::ask, ReconcilerSettings.DEFAULT);
-        timer.scheduleWithFixedDelay(() -> {
+        var _ = timer.scheduleWithFixedDelay(() -> {
             reconciler.listed(CATALOG);
             reconciler.step(Thread::startVirtualThread);
         }, 0, 20, TimeUnit.MILLISECONDS);
@@ -111,8 +112,7 @@ class NixlKillTest {
             one.close();
         }
         assertThat(zero.peering().leases().stats().readLeases()).isZero();
-        await().untilAsserted(
-                () -> assertThat(zero.transport().unfinished()).as("blocks that may still be written").isZero());
+        await().untilAsserted(() -> assertThat(zero.unfinished()).as("blocks that may still be written").isZero());
         assertThat(pool.stats().holders()).isZero();
         assertThat(pool.availableBlocks()).isEqualTo(BLOCKS);
         zero.close();
@@ -145,7 +145,8 @@ class NixlKillTest {
     /** Starts worker 1 anew and waits until its blocks are reused; says which they are. */
     private BlockDescriptorList start(long epoch, Map<String, String> variables) throws IOException {
         long start = System.nanoTime();
-        WorkerProcess started = WorkerProcess.start(worker(1, epoch), variables);
+        WorkerProcess started = WorkerProcess.start(worker(1, epoch),
+                JavaProcess.of(RemoteWorker.class).environment(variables));
         first = 1000 * random.nextInt(3); // other content in the same places, or the same again
         started.order("take " + LONGEST);
         started.order("fill " + first);

@@ -21,6 +21,11 @@ record StartedWorker(KvBlockManager manager, @Nullable NixlTransport transport) 
         return manager.host().orElseThrow();
     }
 
+    /** The number of blocks that stay held because a transfer that nobody waits for may still write them. */
+    int unfinished() {
+        return transport == null ? 0 : transport.unfinished();
+    }
+
     /** The manager withdraws its memory from the transport, so that goes last. */
     @Override
     public void close() {

@@ -33,12 +33,8 @@ final class WorkerProcess implements AutoCloseable {
         return start(worker, JavaProcess.of(RemoteWorker.class));
     }
 
-    /** Starts it with these variables beside those of this process. */
-    static WorkerProcess start(ToyWorker worker, Map<String, String> variables) throws IOException {
-        return start(worker, JavaProcess.of(RemoteWorker.class).environment(variables));
-    }
-
-    private static WorkerProcess start(ToyWorker worker, JavaProcess.Start how) throws IOException {
+    /** Starts it in another way, or another class than {@link RemoteWorker}. */
+    static WorkerProcess start(ToyWorker worker, JavaProcess.Start how) throws IOException {
         if (worker.way() == ToyWorker.Way.NIXL) {
             how.libraries(List.of("jna-")).environment(QUIET);
         }
