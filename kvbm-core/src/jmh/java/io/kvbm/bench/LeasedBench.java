@@ -50,6 +50,7 @@ final class LeasedBench {
     private static final int BLOCK_BYTES = 1 << 20;
     private static final int BATCH = RemoteBench.BATCH;
     private static final int WARMUP_CALLS = 20;
+    private static final int CALLS_PER_RUN = 10;
     private static final long EPOCH = 1;
 
     private LeasedBench() {}
@@ -177,11 +178,11 @@ final class LeasedBench {
             chains.add(RemoteBench.chain(batch * BATCH));
             targets.add(reader.pool.allocateBlocks(BATCH));
         }
-        int runs = Integer.parseInt(System.getenv().getOrDefault("RUNS", "5"));
+        int calls = CALLS_PER_RUN * Integer.parseInt(System.getenv().getOrDefault("RUNS", "5"));
         long[] generations = new long[BATCH];
         try (LeasedReads reads = new LeasedReads(reader.peering, reader.transport, owner.blockset(), owner,
                 reader.blocks)) {
-            for (int call = -WARMUP_CALLS; call < runs; call++) {
+            for (int call = -WARMUP_CALLS; call < calls; call++) {
                 int batch = Math.floorMod(call, slots.size());
                 long start = System.nanoTime();
                 reads.readBare(slots.get(batch), targets.get(batch));

@@ -133,9 +133,11 @@ final class NixlBench {
         }
 
         void measure() {
+            try (Cells cells = new Cells(Size.ALL.getFirst())) {
+                cells.warmUp();
+            }
             for (Size size : Size.ALL) {
                 try (Cells cells = new Cells(size)) {
-                    cells.warmUp();
                     for (NixlOperation operation : List.of(NixlOperation.GET, NixlOperation.PUT)) {
                         for (int batch : BATCHES) {
                             cells.measure(operation, batch);

@@ -36,10 +36,22 @@ public final class JavaProcess implements AutoCloseable {
     /** Starts it with further libraries on its class path, which are given by a part of their file's name. */
     public static JavaProcess startWith(List<String> libraries, Class<?> main, Object... arguments)
             throws IOException {
+        return start(List.of(), libraries, main, arguments);
+    }
+
+    /** Starts it with all memory of its heap there from the start, so that what becomes resident later is not heap. */
+    public static JavaProcess startWithWholeHeap(List<String> libraries, Class<?> main, Object... arguments)
+            throws IOException {
+        return start(List.of("-Xms64m", "-XX:+AlwaysPreTouch"), libraries, main, arguments);
+    }
+
+    private static JavaProcess start(List<String> flags, List<String> libraries, Class<?> main, Object... arguments)
+            throws IOException {
         List<String> command = new ArrayList<>(
                 List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto",
-                        "--enable-native-access=ALL-UNNAMED", "-cp", classPath(libraries), main.getName()));
+                        "-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto"));
+        command.addAll(flags);
+        command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp", classPath(libraries), main.getName()));
         Arrays.stream(arguments).map(Object::toString).forEach(command::add);
         return new JavaProcess(
                 new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start());
