@@ -184,7 +184,7 @@ final class NixlSoak {
         byte[] message = new byte[tell ? 1 + random.nextInt(200) : 0];
         NixlRequest.State state = tell ? request.post(message) : request.post();
         List<NixlNotification> told = new ArrayList<>();
-        while (state == NixlRequest.State.ACTIVE || tell && told.isEmpty()) {
+        while (state == NixlRequest.State.ACTIVE || (tell && told.isEmpty())) {
             told.addAll(agents.target.takeNotifications());
             if (state == NixlRequest.State.ACTIVE) {
                 state = request.state();
