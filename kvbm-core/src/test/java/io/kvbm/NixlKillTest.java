@@ -56,7 +56,7 @@ class NixlKillTest {
 
     private static final int LONGEST = 8;
     private static final int BLOCKS = 128;
-    private static final int WATCHED = BLOCKS - 6 * LONGEST;
+    private static final int WATCHED = BLOCKS - 10 * LONGEST;
     private static final int AFTER_DEATH = 3;
     private static final Duration TIMEOUT = Duration.ofMillis(500);
     private static final Duration GRACE = Duration.ofMillis(250);

@@ -239,6 +239,7 @@ abstract class WorkersInTwoProcesses {
             zero.get(GetRequest.builder().from(remote1).to(copies).notification("got-them").build());
             assertFilled(copies, 40);
             assertThat(one.order("told")).isEqualTo("0:got-them");
+            awaitNoLeasesThere();
             one.order("reuse");
             assertThatThrownBy(() -> zero.get(GetRequest.builder().from(remote1).to(copies).build()))
                     .isInstanceOf(RemoteException.class)
@@ -259,6 +260,7 @@ abstract class WorkersInTwoProcesses {
         one.order("get got-them " + named);
         assertThat(one.order("check 50")).isEmpty();
         assertThat(told).containsExactly("1:got-them");
+        await().until(() -> peering.leases().stats().readLeases() == 0);
         pool.clear();
         assertThatThrownBy(() -> one.order("get again " + named)).hasMessageContaining("STALE_BLOCK");
         assertThat(told).hasSize(1);

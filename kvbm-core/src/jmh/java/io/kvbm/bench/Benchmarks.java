@@ -24,7 +24,7 @@ import io.kvbm.token.IdentityKind;
 /**
  * Runs the benchmarks and prints {@code peer,op,param,metric,value,unit} to standard output, a line per repetition, with
  * the words of the peer's harness; everything else goes to standard error. {@code -Dbench=pool,hash,copy,remote,match,growth,index}
- * selects; {@code RUNS} and {@code RUN_MS} are repetitions and their length.
+ * selects, and so does {@code nixl}, which is not among those that run unless selected; {@code RUNS} and {@code RUN_MS} are repetitions and their length.
  */
 public final class Benchmarks {
 
@@ -66,6 +66,10 @@ public final class Benchmarks {
         }
         if (selected.contains("remote")) {
             RemoteBench.fork();
+        }
+        if (selected.contains("nixl")) {
+            NixlBench.fork();
+            LeasedBench.fork();
         }
     }
 

@@ -50,11 +50,11 @@ import io.kvbm.token.IdentityKind;
 final class RemoteBench {
 
     private static final int[] BLOCK_BYTES = {4096, 65536, 1048576};
-    private static final int BATCH = 128;
+    static final int BATCH = 128;
     private static final long MEMORY = 256L << 20;
     private static final long TURN_NANOS = 20_000_000;
     private static final long WARMUP_NANOS = 3_000_000_000L;
-    private static final ContentFingerprint FINGERPRINT = ContentFingerprint
+    static final ContentFingerprint FINGERPRINT = ContentFingerprint
             .ofBytes(new byte[ContentFingerprint.BYTES]);
 
     private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
@@ -63,17 +63,18 @@ final class RemoteBench {
 
     /** Runs the reader in a fresh process, as the other benchmarks are. */
     static void fork() throws IOException, InterruptedException {
-        Process reader = jvm("reader").inheritIO().start();
+        Process reader = jvm(RemoteBench.class, "reader").inheritIO().start();
         if (reader.waitFor() != 0) {
             throw new IllegalStateException("The reader ended with " + reader.exitValue());
         }
     }
 
-    private static ProcessBuilder jvm(String... arguments) {
+    /** A main class as a process that is to be started. */
+    static ProcessBuilder jvm(Class<?> main, String... arguments) {
         List<String> command = new ArrayList<>(
                 List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-Xms1g", "-Xmx1g", "-XX:+UseParallelGC", "--enable-native-access=ALL-UNNAMED", "-cp",
-                        System.getProperty("java.class.path"), RemoteBench.class.getName()));
+                        System.getProperty("java.class.path"), main.getName()));
         command.addAll(List.of(arguments));
         return new ProcessBuilder(command);
     }
@@ -85,7 +86,7 @@ final class RemoteBench {
             return;
         }
         for (int blockBytes : BLOCK_BYTES) {
-            ProcessBuilder owner = jvm("owner", Integer.toString(blockBytes));
+            ProcessBuilder owner = jvm(RemoteBench.class, "owner", Integer.toString(blockBytes));
             Process process = owner.redirectError(ProcessBuilder.Redirect.INHERIT).start();
             try (BufferedReader output = process.inputReader(StandardCharsets.US_ASCII)) {
                 byte[] blockset = Base64.getDecoder().decode(output.readLine());
@@ -112,14 +113,7 @@ final class RemoteBench {
         BlockPool pool = BlockPool.builder(blocks).identity(IdentityKind.SHA256).board(board).events(events).build();
         EventLog.Subscription checksums = events.subscribe("checksums",
                 new BlockChecksums(CacheLevel.G2, memory, board, ChecksumMode.FULL));
-        List<MutableBlock> all = new ArrayList<>(pool.allocateBlocks(config.numBlocks()));
-        Collections.shuffle(all, new Random(1));
-        for (int i = 0; i < all.size(); i++) {
-            all.get(i).segment().fill((byte) i);
-        }
-        for (int at = 0; at < all.size(); at += BATCH) {
-            pool.registerBlocks(all.subList(at, at + BATCH), chain(at), 0).close();
-        }
+        fill(pool);
         if (!checksums.awaitDelivered(Duration.ofMinutes(1))) {
             throw new IllegalStateException("no checksums within a minute");
         }
@@ -130,7 +124,32 @@ final class RemoteBench {
         }
     }
 
-    private static LayoutConfig config(int blockBytes) {
+    /** Fills and registers all blocks, batch by batch in the order of {@link #slots}. */
+    static void fill(BlockPool pool) {
+        List<MutableBlock> all = new ArrayList<>(pool.allocateBlocks(pool.totalBlocks()));
+        Collections.shuffle(all, new Random(1));
+        for (int i = 0; i < all.size(); i++) {
+            all.get(i).segment().fill((byte) i);
+        }
+        for (int at = 0; at < all.size(); at += BATCH) {
+            pool.registerBlocks(all.subList(at, at + BATCH), chain(at), 0).close();
+        }
+    }
+
+    /** Where the owner has put each batch. */
+    static List<int[]> slots(int count) {
+        List<Integer> shuffled = new ArrayList<>(IntStream.range(0, count).boxed().toList());
+        Collections.shuffle(shuffled, new Random(1));
+        return IntStream.range(0, count / BATCH)
+                .mapToObj(batch -> shuffled.subList(batch * BATCH, (batch + 1) * BATCH)
+                        .stream()
+                        .mapToInt(Integer::intValue)
+                        .toArray())
+                .toList();
+    }
+
+    /** Memory of blocks that are one run of bytes each. */
+    static LayoutConfig config(int blockBytes) {
         return LayoutConfig.builder()
                 .numBlocks((int) (MEMORY / blockBytes))
                 .numLayers(1)
@@ -141,7 +160,8 @@ final class RemoteBench {
                 .build();
     }
 
-    private static IdentityChain chain(int first) {
+    /** The names of the batch that starts with this block. */
+    static IdentityChain chain(int first) {
         IdentityChain chain = new IdentityChain(FINGERPRINT, "", IdentityKind.SHA256, 1);
         chain.extend(IntStream.range(first, first + BATCH).toArray(), 0, BATCH);
         return chain;
@@ -166,7 +186,7 @@ final class RemoteBench {
         private final BlockPool pool;
         private final List<BlockList<MutableBlock>> destinations = new ArrayList<>();
         private final List<IdentityChain> chains = new ArrayList<>();
-        private final List<int[]> slots = new ArrayList<>();
+        private final List<int[]> slots;
         private final long[] generations = new long[BATCH];
         private final long[] oneGeneration = new long[1];
         private final List<int[][]> oneSlot = new ArrayList<>();
@@ -188,18 +208,13 @@ final class RemoteBench {
                     HostAllocator.builder().backgroundFrom(Long.MAX_VALUE).build());
             this.pool = BlockPool.builder(new BlockSet(memory, 1, 2, CacheLevel.G2)).build();
             int count = memory.layout().numBlocks();
-            this.batches = count / BATCH;
+            this.slots = RemoteBench.slots(count);
+            this.batches = slots.size();
             List<MutableBlock> all = new ArrayList<>(pool.allocateBlocks(count));
             Collections.shuffle(all, new Random(2));
             all.forEach(MutableBlock::close);
-            List<Integer> shuffled = new ArrayList<>(IntStream.range(0, count).boxed().toList());
-            Collections.shuffle(shuffled, new Random(1));
             for (int batch = 0; batch < batches; batch++) {
-                int[] these = shuffled.subList(batch * BATCH, (batch + 1) * BATCH)
-                        .stream()
-                        .mapToInt(Integer::intValue)
-                        .toArray();
-                slots.add(these);
+                int[] these = slots.get(batch);
                 oneSlot.add(IntStream.of(these).mapToObj(slot -> new int[]{slot}).toArray(int[][]::new));
                 chains.add(RemoteBench.chain(batch * BATCH));
                 from.add(IntStream.of(these).mapToObj(unchecked::block).toArray(MemorySegment[]::new));

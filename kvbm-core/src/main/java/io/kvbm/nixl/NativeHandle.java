@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.SequencedSet;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongConsumer;
 
@@ -19,6 +20,9 @@ import io.kvbm.error.NixlException;
  * tell when a user holds none any more. All of it happens under the lock of the agent.
  */
 final class NativeHandle {
+
+    /** Of all agents, as a process has one library. */
+    private static final LongAdder OPEN = new LongAdder();
 
     private final ReentrantLock lock;
     private final String name;
@@ -45,6 +49,12 @@ final class NativeHandle {
         for (NativeHandle foundation : foundations) {
             foundation.carry(this);
         }
+        OPEN.increment();
+    }
+
+    /** How many are open. */
+    static long open() {
+        return OPEN.sum();
     }
 
     private void carry(NativeHandle dependent) {
@@ -128,6 +138,7 @@ final class NativeHandle {
                 foundation.dependents.remove(this);
             }
         }
+        OPEN.decrement();
         failure.attempt(() -> release.accept(last));
         return true;
     }

@@ -121,4 +121,9 @@ public final class NixlLibrary implements Nixl {
     public long leaks() {
         return net.leaks();
     }
+
+    /** How many agents, backends, registrations, remote agents, prepared lists and requests are open. */
+    public long openHandles() {
+        return NativeHandle.open();
+    }
 }

@@ -9,9 +9,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.SequencedSet;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 
-import io.kvbm.block.BlockChecksum;
 import io.kvbm.block.BlockDescriptorList;
 import io.kvbm.block.BlockId;
 import io.kvbm.block.BlockList;
@@ -48,6 +48,7 @@ public final class Leases implements AutoCloseable {
     private final Set<BlockId> filling = new HashSet<>();
     private final Map<WriteId, Outside> writes = new HashMap<>();
     private final SequencedSet<WriteId> ended = new LinkedHashSet<>();
+    private final Map<BlockPool, ContentChecksums> checksums = new ConcurrentHashMap<>(); // used without the lock
     private long next;
     private long expired;
     private long refused;
@@ -92,7 +93,7 @@ public final class Leases implements AutoCloseable {
                 return new PeerAnswer.Leased(0, new int[0], bounded(time));
             }
             requireRoom(asker, pins.size()); // before anything is computed for it
-            int[] checksums = pins.stream().mapToInt(BlockChecksum::of).toArray();
+            int[] checksums = checksums(pool).of(held, pins);
             return grant(asker, pool, pins, checksums, bounded(time));
         } catch (RuntimeException | Error e) {
             if (pins != null) {
@@ -100,6 +101,10 @@ public final class Leases implements AutoCloseable {
             }
             throw e;
         }
+    }
+
+    private ContentChecksums checksums(BlockPool pool) {
+        return checksums.computeIfAbsent(pool, of -> new ContentChecksums(of.totalBlocks()));
     }
 
     private synchronized PeerAnswer.Leased grant(long asker, BlockPool pool, PinList pins, int[] checksums,

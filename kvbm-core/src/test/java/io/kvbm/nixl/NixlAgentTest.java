@@ -381,7 +381,7 @@ class NixlAgentTest {
         leak();
         await().atMost(Duration.ofSeconds(20)).until(() -> {
             System.gc();
-            return library.leaks() >= before + 3;
+            return library.leaks() >= before + 2; // a request that is caught after one of its lists was closed with it
         });
         try (NixlRequest request = prepared(NixlOperation.GET, FIRST)) {
             request.post();
@@ -400,7 +400,7 @@ class NixlAgentTest {
             leak();
             await().atMost(Duration.ofSeconds(20)).until(() -> {
                 System.gc();
-                return library.leaks() >= before + 3;
+                return library.leaks() >= before + 2; // a request that is caught after one of its lists was closed with it
             });
             request.post();
             agents.finish(request);

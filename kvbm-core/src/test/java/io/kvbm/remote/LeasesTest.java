@@ -102,12 +102,7 @@ class LeasesTest {
     @Test
     void theFirstBlocksThatStillHaveTheirContentAreHeld() {
         Reader.Known known = registered(1, 4);
-        int[] checksums = new int[2];
-        Arrays.setAll(checksums, i -> {
-            CRC32C crc = new CRC32C();
-            crc.update(owner.memory.block(known.slots()[i]).asByteBuffer());
-            return (int) crc.getValue();
-        });
+        int[] checksums = checksums(Arrays.copyOf(known.slots(), 2));
         known.generations()[2]++;
         PeerAnswer.Leased leased = read(WORKER, known);
         assertThat(leased.lease()).isEqualTo(100);
@@ -118,6 +113,31 @@ class LeasesTest {
         try (BlockList<ImmutableBlock> still = pool.holdSlots(known.slots(), known.generations())) {
             assertThat(still).hasSize(2);
         }
+    }
+
+    /** Of what the slots hold now. */
+    private int[] checksums(int[] slots) {
+        return IntStream.of(slots).map(slot -> {
+            CRC32C crc = new CRC32C();
+            crc.update(owner.memory.block(slot).asByteBuffer());
+            return (int) crc.getValue();
+        }).toArray();
+    }
+
+    @Test
+    void contentIsLeasedAgainWithTheSameChecksumsAndOtherContentOfTheSameSlotsWithItsOwn() {
+        Reader.Known known = registered(1, 4);
+        int[] first = read(WORKER, known).checksums();
+        assertThat(read(OTHER, known).checksums()).isEqualTo(first).isEqualTo(checksums(known.slots()));
+        expire();
+        Reader.Known all = registered(2, BLOCKS);
+        Reader.Known again = new Reader.Known(Arrays.copyOf(all.slots(), 8), Arrays.copyOf(all.generations(), 8),
+                all.chain(), 0);
+        assertThat(read(WORKER, again).checksums()).isEqualTo(checksums(again.slots()));
+        expire();
+        int[] rest = Arrays.copyOfRange(all.slots(), 8, BLOCKS);
+        Reader.Known others = new Reader.Known(rest, Arrays.copyOfRange(all.generations(), 8, BLOCKS), all.chain(), 8);
+        assertThat(read(WORKER, others).checksums()).isEqualTo(checksums(rest));
     }
 
     @Test

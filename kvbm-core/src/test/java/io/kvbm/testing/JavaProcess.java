@@ -45,6 +45,7 @@ public final class JavaProcess implements AutoCloseable {
         private final Class<?> main;
         private final List<String> libraries = new ArrayList<>(LIBRARIES);
         private final Map<String, String> environment = new HashMap<>();
+        private final List<String> flags = new ArrayList<>();
         private List<String> within = List.of();
 
         private Start(Class<?> main) {
@@ -63,6 +64,12 @@ public final class JavaProcess implements AutoCloseable {
             return this;
         }
 
+        /** All memory of its heap is there from the start, so that what becomes resident later is not heap. */
+        public Start wholeHeap() {
+            flags.addAll(List.of("-Xms64m", "-XX:+AlwaysPreTouch"));
+            return this;
+        }
+
         /** A command that runs the one that follows it, and turns into it. */
         public Start within(List<String> command) {
             within = command;
@@ -73,7 +80,9 @@ public final class JavaProcess implements AutoCloseable {
             List<String> command = new ArrayList<>(within);
             command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                     "-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto",
-                    "--enable-native-access=ALL-UNNAMED", "-cp", classPath(libraries), main.getName()));
+                    "--enable-native-access=ALL-UNNAMED"));
+            command.addAll(flags);
+            command.addAll(List.of("-cp", classPath(libraries), main.getName()));
             Arrays.stream(arguments).map(Object::toString).forEach(command::add);
             ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
             builder.environment().putAll(environment);
