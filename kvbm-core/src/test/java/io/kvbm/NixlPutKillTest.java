@@ -28,6 +28,7 @@ import io.kvbm.remote.Peering;
 import io.kvbm.remote.PutRequest;
 import io.kvbm.remote.WriteLease;
 import io.kvbm.remote.Writer;
+import io.kvbm.testing.JavaProcess;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferControl;
 
@@ -78,7 +79,8 @@ class NixlPutKillTest {
     }
 
     private WorkerProcess meet(int life) throws Exception {
-        WorkerProcess one = WorkerProcess.start(worker(1, 10 + life), Map.of("UCX_TLS", "tcp"));
+        WorkerProcess one = WorkerProcess.start(worker(1, 10 + life),
+                JavaProcess.of(RemoteWorker.class).environment(Map.of("UCX_TLS", "tcp")));
         one.link.answerBy(peering.desk());
         assertThat(one.order("import")).isEqualTo("false");
         peering.importBlockset(one.blockset(0), one.link);

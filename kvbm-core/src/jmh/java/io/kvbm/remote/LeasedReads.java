@@ -29,8 +29,7 @@ public final class LeasedReads implements AutoCloseable {
         ExportedLevel level = blockset.levels().getFirst();
         this.peer = reader.importBlockset(blockset, link);
         this.blockSet = level.blockSet();
-        this.access = transport.connect(RemoteTransport.agentName(blockset.workerId(), blockset.epoch()),
-                blockset.agentMetadata());
+        this.access = transport.connect(blockset.workerId(), blockset.epoch(), blockset.agentMetadata());
         this.from = level.ranges();
         this.to = BlockRanges.of(into);
     }
@@ -43,7 +42,9 @@ public final class LeasedReads implements AutoCloseable {
 
     /** Moves the bytes by the same transport, and does nothing else. */
     public void readBare(int[] slots, List<? extends BlockHandle> into) {
-        access.read(from, slots, to, into, control());
+        try (RemoteAccess.Move move = access.read(from, slots, to, into)) {
+            move.run(new byte[0], control());
+        }
     }
 
     private static TransferControl control() {
