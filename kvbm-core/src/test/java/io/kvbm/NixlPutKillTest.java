@@ -74,7 +74,7 @@ class NixlPutKillTest {
     @AfterEach
     void nothingIsHeld() {
         await().untilAsserted(() -> assertThat(pool.stats().holders()).isZero());
-        assertThat(zero.transport().unfinished()).isZero();
+        assertThat(zero.unfinished()).isZero();
         zero.close();
     }
 
@@ -115,8 +115,9 @@ class NixlPutKillTest {
                 one.kill();
                 peering.leases().revoke(lease);
             }
-            await().pollDelay(STILL_UNDER_WAY).untilAsserted(() -> assertThat(pool.availableBlocks()
-                    + peering.leases().stats().quarantined()).isEqualTo(BLOCKS));
+            await().pollDelay(STILL_UNDER_WAY)
+                    .untilAsserted(() -> assertThat(pool.availableBlocks()
+                            + peering.leases().stats().quarantined()).isEqualTo(BLOCKS));
             if (peering.leases().stats().quarantined() > 0) {
                 unended++;
                 assertThat(told).isEmpty();

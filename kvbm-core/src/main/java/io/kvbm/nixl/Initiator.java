@@ -33,6 +33,12 @@ final class Initiator {
     /** Between two looks while nothing is under way, at what was sent before, such as the ends of connections. */
     private static final long IDLE_NANOS = 20_000_000;
 
+    /** For so long a look is followed by the next at once: a sleep takes longer than most transfers. */
+    private static final long SOON_NANOS = 20_000_000;
+
+    /** Between two looks at transfers that take longer, or will never end. */
+    private static final long LATER_NANOS = 100_000;
+
     private static final Duration MOST_TO_END = Duration.ofSeconds(10);
 
     private static final Logger log = LoggerFactory.getLogger(Initiator.class);
@@ -46,6 +52,7 @@ final class Initiator {
     private final List<Flight> flights = new ArrayList<>();
     private final Thread thread;
     private volatile boolean stopped;
+    private long lastStart;
 
     private final List<PinList> held = new ArrayList<>();
     private int heldBlocks;
@@ -123,19 +130,18 @@ final class Initiator {
         execute(() -> {
             if (flight.start()) {
                 flights.add(flight);
+                lastStart = MonotonicClock.SYSTEM.nanoTime();
             }
         });
     }
 
-    /** While something is under way it only lets others go first: a sleep takes longer than most transfers. */
-    @SuppressWarnings("ThreadPriorityCheck")
     private void run() {
         while (!stopped) {
             try {
                 runTasks();
                 look();
                 if (!flights.isEmpty()) {
-                    Thread.yield();
+                    goOnSoon();
                 } else if (tasks.isEmpty()) {
                     var _ = agent.takeNotifications(); // nobody sends it any
                     LockSupport.parkNanos(this, IDLE_NANOS);
@@ -146,6 +152,15 @@ final class Initiator {
             } catch (RuntimeException e) {
                 log.warn("{} failed to do something", this, e);
             }
+        }
+    }
+
+    @SuppressWarnings("ThreadPriorityCheck")
+    private void goOnSoon() {
+        if (MonotonicClock.SYSTEM.nanoTime() - lastStart < SOON_NANOS) {
+            Thread.yield();
+        } else {
+            LockSupport.parkNanos(this, LATER_NANOS);
         }
     }
 

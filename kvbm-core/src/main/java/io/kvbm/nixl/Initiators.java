@@ -106,20 +106,20 @@ final class Initiators implements AutoCloseable {
             current = null;
             givenUp.add(used);
             renewing.removeIf(thread -> !thread.isAlive());
-            renewing.add(Thread.ofPlatform().name("kvbm-nixl-anew").daemon().start(() -> renew(used)));
+            // neither waits for the other: none can be made while the network is out, and an end may take long
+            renewing.add(Thread.ofPlatform().name("kvbm-nixl-anew").daemon().start(this::renew));
+            renewing.add(Thread.ofPlatform().name("kvbm-nixl-end").daemon().start(() -> giveUp(used)));
         }
     }
 
-    private void renew(Initiator used) {
+    private void renew() {
         try {
             while (!makeNext()) {
                 pause();
             }
-            used.awaitEnd(patienceNanos);
         } catch (InterruptedException e) {
-            log.debug("{} is closed at once, as the transport is", used);
+            log.debug("No other agent is made, as the transport is closed");
         }
-        giveUp(used);
     }
 
     private synchronized void pause() throws InterruptedException {
@@ -163,6 +163,11 @@ final class Initiators implements AutoCloseable {
     }
 
     private void giveUp(Initiator used) {
+        try {
+            used.awaitEnd(patienceNanos);
+        } catch (InterruptedException e) {
+            log.debug("{} is closed at once, as the transport is", used);
+        }
         try {
             used.close();
         } catch (RuntimeException e) {

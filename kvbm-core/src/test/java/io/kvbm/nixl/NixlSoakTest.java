@@ -24,8 +24,11 @@ class NixlSoakTest {
 
     @Test
     void nothingIsLeftOfTransfersOfAllSizesAndLayouts() throws Exception {
-        try (JavaProcess process = JavaProcess.of(NixlSoak.class).libraries(LIBRARIES).wholeHeap().start(InstalledNixl.path(),
-                RandomCase.seed("NixlSoakTest"), RandomCase.cases(TRANSFERS))) {
+        try (JavaProcess process = JavaProcess.of(NixlSoak.class)
+                .libraries(LIBRARIES)
+                .wholeHeap()
+                .start(InstalledNixl.path(),
+                        RandomCase.seed("NixlSoakTest"), RandomCase.cases(TRANSFERS))) {
             List<String> said = new String(process.output().readAllBytes(), StandardCharsets.UTF_8).lines().toList();
             assertThat(process.awaitEnd()).as("exit status after: " + said).isZero();
             assertThat(said).contains("open 0", "leaks 0");
