@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -68,9 +69,13 @@ class BytesArriveWhenNobodyWaitsTest {
             return new Move() {
 
                 @Override
-                public void run(byte[] told, TransferControl control) {
+                public void start(byte[] told) {
                     underWay.add(pins);
-                    await().atMost(LONG).until(() -> !control.mayGoOn());
+                }
+
+                @Override
+                public void await(TransferControl control) {
+                    Awaitility.await().atMost(LONG).until(() -> !control.mayGoOn());
                     control.check();
                 }
 

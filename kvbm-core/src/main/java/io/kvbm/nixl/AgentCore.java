@@ -8,8 +8,9 @@ import java.util.concurrent.locks.ReentrantLock;
  * @param lock held during every call, as NIXL's agents take none by themselves and what a call is given must not be
  *        closed under it
  * @param out what calls write to, while the lock is held
+ * @param indices what calls read from, while the lock is held
  */
-record AgentCore(NixlApi api, CLibrary c, ReentrantLock lock, Out out, LeakNet net, String name,
+record AgentCore(NixlApi api, CLibrary c, ReentrantLock lock, Out out, Indices indices, LeakNet net, String name,
         NativeHandle handle) {
 
     /** The agent itself, while the lock is held. */

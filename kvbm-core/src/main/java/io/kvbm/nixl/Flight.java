@@ -75,7 +75,8 @@ final class Flight {
         }
     }
 
-    private void giveUp() {
+    /** Waits no more: what has not begun will not, and what has goes on. */
+    void giveUp() {
         if (phase.compareAndSet(Phase.WAITING, Phase.CALLED_OFF)) {
             pins.close();
             ended.run();
@@ -85,7 +86,7 @@ final class Flight {
     }
 
     private synchronized void abandon() {
-        if (phase.get() == Phase.STARTED) {
+        if (phase.get() == Phase.STARTED && !isAbandoned) {
             isAbandoned = true;
             isInDoubt = true;
             initiator.abandoned(pins.size());

@@ -2,6 +2,7 @@ package io.kvbm.nixl;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -188,12 +189,16 @@ final class NixlAccess implements RemoteAccess {
         }
 
         @Override
-        public void run(byte[] told, TransferControl control) {
+        public void start(byte[] told) {
             Flight begun = new Flight(initiator, prepare, pins, told, () -> end(initiator));
             flight = begun;
             initiator.start(begun);
+        }
+
+        @Override
+        public void await(TransferControl control) {
             try {
-                begun.await(control);
+                Objects.requireNonNull(flight).await(control);
             } catch (NixlException e) {
                 throw new RemoteException(RemoteException.Kind.TRANSPORT, "Worker " + Long.toUnsignedString(workerId)
                         + " is not reached: " + e.getMessage(), e);
@@ -207,7 +212,9 @@ final class NixlAccess implements RemoteAccess {
 
         @Override
         public void close() {
-            if (flight == null && !isGivenBack) {
+            if (flight != null) {
+                flight.giveUp();
+            } else if (!isGivenBack) {
                 isGivenBack = true;
                 pins.close();
                 end(initiator);

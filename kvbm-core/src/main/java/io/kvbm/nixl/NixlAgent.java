@@ -69,7 +69,7 @@ public final class NixlAgent implements AutoCloseable {
                 NixlStatus.check(api.destroyAgent(pointer), "nixl_capi_destroy_agent",
                         NixlException.Kind.BACKEND_FAILED, what + " did not end well; nothing can be done about it");
             }, List.of());
-            return new NixlAgent(new AgentCore(api, c, lock, out, net, config.name(), handle), notificationMap);
+            return new NixlAgent(new AgentCore(api, c, lock, out, new Indices(), net, config.name(), handle), notificationMap);
         }
     }
 

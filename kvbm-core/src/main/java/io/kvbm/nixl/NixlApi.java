@@ -116,8 +116,8 @@ final class NixlApi {
 
     native int releaseXferDlistHandle(long agent, long prepared);
 
-    native int makeXferReq(long agent, int operation, long local, int[] localIndices, long localCount, long remote,
-            int[] remoteIndices, long remoteCount, long request, long options);
+    native int makeXferReq(long agent, int operation, long local, long localIndices, long localCount, long remote,
+            long remoteIndices, long remoteCount, long request, long options);
 
     native int createXferReq(long agent, int operation, long local, long remote, long name, long request, long options);
 

@@ -231,9 +231,11 @@ public final class NixlBackend {
         requirePairs(local.ranges(), localIndices, remote.ranges(), remoteIndices);
         core.lock().lock();
         try {
+            long indices = core.indices().write(localIndices, remoteIndices);
             int status = core.api()
-                    .makeXferReq(core.pointer(), operation.code(), local.handle().pointer(), localIndices,
-                            localIndices.length, remote.handle().pointer(), remoteIndices, remoteIndices.length,
+                    .makeXferReq(core.pointer(), operation.code(), local.handle().pointer(), indices,
+                            localIndices.length, remote.handle().pointer(),
+                            indices + (long) localIndices.length * Integer.BYTES, remoteIndices.length,
                             core.out().first(), options());
             return request("nixl_capi_make_xfer_req", status, operation, target,
                     List.of(local.handle(), remote.handle()), List.of(local, remote));

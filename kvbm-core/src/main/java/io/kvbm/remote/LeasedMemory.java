@@ -16,12 +16,9 @@ import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-import io.kvbm.block.BlockChecksum;
 import io.kvbm.block.BlockHandle;
-import io.kvbm.block.PinList;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.RemoteException;
-import io.kvbm.error.TransferException;
 import io.kvbm.transfer.BlockRanges;
 import io.kvbm.transfer.RemoteAccess;
 import io.kvbm.transfer.TransferControl;
@@ -85,7 +82,7 @@ final class LeasedMemory implements AutoCloseable {
         BlockRanges from = ranges(set);
         Optional<PeerRequest.Lease> request = wanted.lease(asker, epoch, set, TIME);
         if (request.isEmpty()) {
-            return move(from, wanted.slots(), into, new byte[0], control)
+            return move(from, wanted.slots(), into, control)
                     ? new ReadResult(wanted.size(), ReadOutcome.TAKEN)
                     : new ReadResult(0, ReadOutcome.LATE);
         }
@@ -141,7 +138,7 @@ final class LeasedMemory implements AutoCloseable {
      * @param from one for each slot, of the same shape
      * @throws RemoteException what the owner refuses; {@code TRANSPORT} where it is not reached, and it is not known
      *         which bytes were written
-     * @throws TransferException as {@link RemoteAccess.Move#run}
+     * @throws io.kvbm.error.TransferException as {@link RemoteAccess.Move#await}
      */
     void write(int set, long lease, int[] slots, List<? extends BlockHandle> from, String notification,
             TransferControl control) {
@@ -156,7 +153,8 @@ final class LeasedMemory implements AutoCloseable {
 
     private void run(RemoteAccess.Move move, long number, String notification, TransferControl control) {
         try {
-            move.run(ControlCodec.encode(new PeerRequest.EndWrite(asker, epoch, number, notification)), control);
+            move.start(ControlCodec.encode(new PeerRequest.EndWrite(asker, epoch, number, notification)));
+            move.await(control);
         } catch (KvbmException e) {
             if (!move.isInDoubt()) {
                 questions.execute(() -> tell(nothingWritten(number)));
@@ -205,42 +203,27 @@ final class LeasedMemory implements AutoCloseable {
 
     private ReadResult read(BlockRanges from, Wanted wanted, PeerAnswer.Leased leased,
             List<? extends BlockHandle> into, TransferControl control) {
-        int[] checksums = leased.checksums();
-        int held = checksums.length;
-        int[] slots = Arrays.copyOf(wanted.slots(), held);
         PeerRequest.EndLease end = new PeerRequest.EndLease(asker, epoch, leased.lease());
-        boolean moved = false;
+        int[] checksums = leased.checksums();
+        LeasedRead read = new LeasedRead(access, from, Arrays.copyOf(wanted.slots(), checksums.length), checksums,
+                own.of(into), into, ControlCodec.encode(end));
         try {
-            moved = move(from, slots, into, ControlCodec.encode(end), control);
+            ReadResult result = read.run(control);
+            return result.end() == ReadOutcome.TAKEN && result.blocks() < wanted.size()
+                    ? new ReadResult(result.blocks(), ReadOutcome.STALE)
+                    : result;
         } finally {
-            if (!moved) {
+            if (!read.hasArrived()) {
                 questions.execute(() -> tell(end));
             }
         }
-        if (!moved) {
-            return new ReadResult(0, ReadOutcome.LATE);
-        }
-        try (PinList pins = PinList.of(into)) {
-            for (int i = 0; i < held; i++) {
-                if (BlockChecksum.of(pins.get(i)) != checksums[i]) {
-                    return new ReadResult(i, ReadOutcome.CORRUPT);
-                }
-            }
-        }
-        return new ReadResult(held, held == wanted.size() ? ReadOutcome.TAKEN : ReadOutcome.STALE);
     }
 
     /** Whether it was in time. */
-    private boolean move(BlockRanges from, int[] slots, List<? extends BlockHandle> into, byte[] told,
-            TransferControl control) {
+    private boolean move(BlockRanges from, int[] slots, List<? extends BlockHandle> into, TransferControl control) {
         try (RemoteAccess.Move move = access.read(from, slots, own.of(into), into)) {
-            move.run(told, control);
-            return true;
-        } catch (TransferException e) {
-            if (control.mayGoOn()) {
-                throw e;
-            }
-            return false;
+            move.start(new byte[0]);
+            return LeasedRead.isInTime(move, control);
         }
     }
 

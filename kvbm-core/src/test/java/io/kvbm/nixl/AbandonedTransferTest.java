@@ -82,7 +82,8 @@ class AbandonedTransferTest {
     private void read(int slot, Duration time) {
         try (BlockList<MutableBlock> block = pool.allocateBlocks(1)) {
             try (RemoteAccess.Move move = access.read(theirs, new int[]{slot}, ours, block)) {
-                move.run(new byte[0], new TransferControl(MonotonicClock.SYSTEM, time));
+                move.start(new byte[0]);
+                move.await(new TransferControl(MonotonicClock.SYSTEM, time));
             }
             assertThat(block.getFirst().segment().toArray(ValueLayout.JAVA_BYTE)).containsOnly(7);
         }

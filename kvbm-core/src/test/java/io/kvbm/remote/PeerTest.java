@@ -276,8 +276,12 @@ class PeerTest {
             public Move read(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks) {
                 return new Move() {
                     @Override
-                    public void run(byte[] told, TransferControl readControl) {
+                    public void start(byte[] told) {
                         reading.run();
+                    }
+
+                    @Override
+                    public void await(TransferControl readControl) {
                         readControl.check();
                     }
 
