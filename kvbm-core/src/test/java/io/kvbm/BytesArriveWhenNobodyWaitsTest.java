@@ -69,7 +69,7 @@ class BytesArriveWhenNobodyWaitsTest {
             return new Move() {
 
                 @Override
-                public void start(byte[] told) {
+                public void start(byte[] told, Runnable unmoved) {
                     underWay.add(pins);
                 }
 
@@ -77,11 +77,6 @@ class BytesArriveWhenNobodyWaitsTest {
                 public void await(TransferControl control) {
                     Awaitility.await().atMost(LONG).until(() -> !control.mayGoOn());
                     control.check();
-                }
-
-                @Override
-                public boolean isInDoubt() {
-                    return underWay.contains(pins);
                 }
 
                 @Override

@@ -97,6 +97,26 @@ class NixlWorkersTest extends WorkersInTwoProcesses {
     }
 
     @Test
+    void aThreadThatIsInterruptedWritesNothing() {
+        meet(LayoutType.FULLY_CONTIGUOUS, LayoutType.FULLY_CONTIGUOUS);
+        BlockDescriptorList sent = ofOne("take 2");
+        one.order("fill 1");
+        one.order("let-write 0");
+        List<RemoteBlock> remote1 = zero.getRemoteBlocksMutable(sent);
+        try (BlockList<MutableBlock> mine = pool.allocateBlocks(2)) {
+            Filling.fill(mine, 5);
+            PutRequest put = new PutRequest(mine, remote1, "");
+            Thread.currentThread().interrupt();
+            assertThatExceptionOfType(TransferException.class).isThrownBy(() -> zero.put(put))
+                    .satisfies(e -> assertThat(e.kind()).isEqualTo(TransferException.Kind.CANCELLED));
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(one.order("check 1")).isEmpty();
+            await().untilAsserted(() -> zero.put(put));
+            assertThat(one.order("check 5")).isEmpty();
+        }
+    }
+
+    @Test
     void whatAPlainAgentSaysIsHeardAsWordsOfTheWorkerThatItIsNamedBy() {
         meet(LayoutType.FULLY_CONTIGUOUS, LayoutType.FULLY_CONTIGUOUS);
         try (NixlAgent plain = InstalledNixl.library().createAgent(NixlAgentConfig.of("4711"))) {

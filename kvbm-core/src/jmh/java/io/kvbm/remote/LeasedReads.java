@@ -43,7 +43,7 @@ public final class LeasedReads implements AutoCloseable {
     /** Moves the bytes by the same transport, and does nothing else. */
     public void readBare(int[] slots, List<? extends BlockHandle> into) {
         try (RemoteAccess.Move move = access.read(from, slots, to, into)) {
-            move.start(new byte[0]);
+            move.start(new byte[0], () -> {});
             move.await(control());
         }
     }

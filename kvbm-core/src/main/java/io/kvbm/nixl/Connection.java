@@ -33,10 +33,6 @@ final class Connection {
         }
     }
 
-    boolean isOf(Initiator other) {
-        return initiator == other;
-    }
-
     boolean isOpen() {
         return remote.isLoaded();
     }
@@ -73,6 +69,8 @@ final class Connection {
     void release() {
         idle.values().forEach(pooled -> pooled.request().cancel());
         idle.clear();
+        theirs.values().forEach(PreparedBlocks::close);
+        theirs.clear();
         initiator.release(remote);
     }
 }

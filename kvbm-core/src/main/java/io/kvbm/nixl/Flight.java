@@ -30,26 +30,29 @@ final class Flight {
     private final Supplier<Connection.Prepared> prepare;
     private final PinList pins;
     private final byte[] message;
+    private final Runnable unmoved;
     private final Runnable ended;
     private final Thread caller = Thread.currentThread();
     private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.WAITING);
     private Connection.@Nullable Prepared prepared;
     private @Nullable KvbmException failure;
     private boolean isAbandoned;
-    private volatile boolean isInDoubt;
 
     /**
      * A transfer that has not begun.
      *
      * @param prepare what is to be posted; called in the initiator's thread
      * @param message what the other agent is told when all bytes were moved; empty for nothing
+     * @param unmoved is told where it is over and nothing was moved nor will be
      * @param ended is told when it is over
      */
-    Flight(Initiator initiator, Supplier<Connection.Prepared> prepare, PinList pins, byte[] message, Runnable ended) {
+    Flight(Initiator initiator, Supplier<Connection.Prepared> prepare, PinList pins, byte[] message, Runnable unmoved,
+            Runnable ended) {
         this.initiator = initiator;
         this.prepare = prepare;
         this.pins = pins;
         this.message = message;
+        this.unmoved = unmoved;
         this.ended = ended;
     }
 
@@ -63,12 +66,22 @@ final class Flight {
      * @throws io.kvbm.error.TransferException where the caller may not wait any longer; it goes on where it has begun
      */
     void await(TransferControl control) {
-        while (phase.get() != Phase.OVER) {
-            if (!control.mayGoOn()) {
-                giveUp();
-                control.check();
+        boolean interrupted = false;
+        try {
+            while (phase.get() != Phase.OVER) {
+                if (!control.mayGoOn()) {
+                    giveUp();
+                    if (phase.get() != Phase.OVER) {
+                        control.check();
+                    }
+                }
+                LockSupport.parkNanos(this, WAIT_NANOS);
+                interrupted |= Thread.interrupted(); // or nothing parks any more
             }
-            LockSupport.parkNanos(this, WAIT_NANOS);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
         if (failure != null) {
             throw failure;
@@ -79,6 +92,7 @@ final class Flight {
     void giveUp() {
         if (phase.compareAndSet(Phase.WAITING, Phase.CALLED_OFF)) {
             pins.close();
+            unmoved.run();
             ended.run();
         } else {
             abandon();
@@ -88,14 +102,8 @@ final class Flight {
     private synchronized void abandon() {
         if (phase.get() == Phase.STARTED && !isAbandoned) {
             isAbandoned = true;
-            isInDoubt = true;
             initiator.abandoned(pins.size());
         }
-    }
-
-    /** Whether bytes may have been moved, or may still be. */
-    boolean isInDoubt() {
-        return isInDoubt;
     }
 
     // ---------------------------------------------------------------------------------------- thread
@@ -116,7 +124,8 @@ final class Flight {
         } catch (KvbmException e) {
             fail(e);
         } catch (RuntimeException | Error e) {
-            fail(new NixlException(NixlException.Kind.BACKEND_FAILED, "", null, "A transfer failed to start: " + e));
+            fail(new NixlException(NixlException.Kind.BACKEND_FAILED, "nixl_capi_make_xfer_req", null,
+                    "A transfer failed to start: " + e));
             throw e;
         }
         return false;
@@ -136,10 +145,13 @@ final class Flight {
     }
 
     private void done() {
-        if (prepared != null) {
-            prepared.giveBack();
+        try {
+            if (prepared != null) {
+                prepared.giveBack();
+            }
+        } finally {
+            over(pins::close);
         }
-        over(pins::close);
     }
 
     /**
@@ -148,23 +160,27 @@ final class Flight {
      */
     private void fail(KvbmException why) {
         failure = why;
+        boolean inDoubt = false;
         if (prepared != null) {
             NixlRequest request = prepared.pooled().request();
-            isInDoubt = request.isInDoubt();
+            inDoubt = request.isInDoubt();
             try {
                 request.cancel();
             } catch (NixlException e) {
                 why.addSuppressed(e);
             }
         }
-        over(isInDoubt ? () -> initiator.hold(pins) : pins::close);
+        over(inDoubt ? () -> initiator.hold(pins) : pins::close);
+        if (!inDoubt) {
+            unmoved.run();
+        }
     }
 
     private synchronized void over(Runnable letGo) {
+        letGo.run();
         if (isAbandoned) {
             initiator.found(pins.size());
         }
-        letGo.run();
         phase.set(Phase.OVER);
         LockSupport.unpark(caller);
         ended.run();

@@ -39,8 +39,6 @@ final class Initiator {
     /** Between two looks at transfers that take longer, or will never end. */
     private static final long LATER_NANOS = 100_000;
 
-    private static final Duration MOST_TO_END = Duration.ofSeconds(10);
-
     private static final Logger log = LoggerFactory.getLogger(Initiator.class);
 
     private final NixlAgent agent;
@@ -52,13 +50,17 @@ final class Initiator {
     private final List<Flight> flights = new ArrayList<>();
     private final Thread thread;
     private volatile boolean stopped;
+    private volatile boolean hasEnded;
+    private volatile long lastTurn = MonotonicClock.SYSTEM.nanoTime();
     private long lastStart;
 
+    /** Guards the numbers below, and is never held in a call of NIXL: requests ask for them. */
+    private final Object doubts = new Object();
     private final List<PinList> held = new ArrayList<>();
     private int heldBlocks;
     private int abandonedBlocks;
     private int underWay;
-    private boolean closed;
+    private boolean isDestroyed;
     private long doubtSince;
 
     Initiator(NixlAgent agent, NixlBackend backend) {
@@ -80,8 +82,8 @@ final class Initiator {
     synchronized void withdraw(HostStorage storage) {
         NixlMemory memory = memories.remove(storage);
         if (memory != null) {
-            prepared.clear(); // its lists are closed with it
             memory.close();
+            prepared.values().removeIf(PreparedBlocks::isGone);
         }
     }
 
@@ -119,10 +121,14 @@ final class Initiator {
 
     // ---------------------------------------------------------------------------------------- thread
 
-    /** Has the thread do something; nothing where it has ended, when all that it could be is done. */
+    /** Has the thread do something. Where it has ended it is done at once, and finds everything closed. */
     void execute(Runnable task) {
         tasks.add(task);
-        LockSupport.unpark(thread);
+        if (hasEnded) {
+            runTasks();
+        } else {
+            LockSupport.unpark(thread);
+        }
     }
 
     /** Has the thread start a transfer. */
@@ -136,22 +142,33 @@ final class Initiator {
     }
 
     private void run() {
-        while (!stopped) {
-            try {
-                runTasks();
-                look();
-                if (!flights.isEmpty()) {
-                    goOnSoon();
-                } else if (tasks.isEmpty()) {
-                    var _ = agent.takeNotifications(); // nobody sends it any
-                    LockSupport.parkNanos(this, IDLE_NANOS);
-                }
-            } catch (KvbmException e) {
-                log.debug("{} is not driven for a moment: {}", this, e.getMessage());
-                LockSupport.parkNanos(this, IDLE_NANOS);
-            } catch (RuntimeException e) {
-                log.warn("{} failed to do something", this, e);
+        try {
+            while (!stopped) {
+                turn();
             }
+        } finally {
+            destroy();
+        }
+    }
+
+    /** Whatever fails, others go on: an agent whose thread is gone would cost every request its whole time. */
+    private void turn() {
+        lastTurn = MonotonicClock.SYSTEM.nanoTime();
+        try {
+            runTasks();
+            look();
+            if (!flights.isEmpty()) {
+                goOnSoon();
+            } else if (tasks.isEmpty()) {
+                var _ = agent.takeNotifications(); // nobody sends it any
+                LockSupport.parkNanos(this, IDLE_NANOS);
+            }
+        } catch (KvbmException e) {
+            log.debug("{} is not driven for a moment: {}", this, e.getMessage());
+            LockSupport.parkNanos(this, IDLE_NANOS);
+        } catch (RuntimeException | Error e) {
+            log.error("{} failed to do something and goes on", this, e);
+            LockSupport.parkNanos(this, IDLE_NANOS);
         }
     }
 
@@ -166,45 +183,71 @@ final class Initiator {
 
     private void runTasks() {
         for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) {
-            task.run();
+            try {
+                task.run();
+            } catch (RuntimeException e) {
+                log.warn("{} failed to do something", this, e);
+            }
         }
     }
 
     private void look() {
         for (Iterator<Flight> each = flights.iterator(); each.hasNext();) {
-            if (each.next().look()) {
+            if (isOver(each.next())) {
                 each.remove();
             }
         }
     }
 
-    // ---------------------------------------------------------------------------------------- doubt
-
-    synchronized void begin() {
-        underWay++;
+    private boolean isOver(Flight flight) {
+        try {
+            return flight.look();
+        } catch (RuntimeException e) {
+            log.warn("A transfer was not brought to its end cleanly", e);
+            return true;
+        }
     }
 
-    synchronized void end() {
-        underWay--;
-        notifyAll();
+    /** Since when the thread is at one thing, by the clock of the system. */
+    long lastTurn() {
+        return lastTurn;
+    }
+
+    // ---------------------------------------------------------------------------------------- doubt
+
+    void begin() {
+        synchronized (doubts) {
+            underWay++;
+        }
+    }
+
+    void end() {
+        synchronized (doubts) {
+            underWay--;
+            doubts.notifyAll();
+        }
     }
 
     /** Nobody waits for a transfer any more that moves so many blocks; it goes on. */
-    synchronized void abandoned(int blocks) {
-        abandonedBlocks += blocks;
-        doubt();
+    void abandoned(int blocks) {
+        synchronized (doubts) {
+            abandonedBlocks += blocks;
+            doubt();
+        }
     }
 
     /** It has ended nevertheless. */
-    synchronized void found(int blocks) {
-        abandonedBlocks -= blocks;
-        doubt();
+    void found(int blocks) {
+        synchronized (doubts) {
+            abandonedBlocks -= blocks;
+            doubt();
+        }
     }
 
     /** Holds blocks that may still be moved until it is closed; not at all where it is. */
     void hold(PinList pins) {
-        synchronized (this) {
-            if (!closed) {
+        synchronized (doubts) {
+            if (!isDestroyed) {
                 held.add(pins);
                 heldBlocks += pins.size();
                 doubt();
@@ -215,7 +258,7 @@ final class Initiator {
     }
 
     private void doubt() {
-        boolean isThere = inDoubt() > 0;
+        boolean isThere = heldBlocks + abandonedBlocks > 0;
         if (isThere && doubtSince == 0) {
             doubtSince = MonotonicClock.SYSTEM.nanoTime() | 1;
         } else if (!isThere) {
@@ -224,72 +267,83 @@ final class Initiator {
     }
 
     /** The number of blocks that may still be moved though nobody waits for it. */
-    synchronized int inDoubt() {
-        return heldBlocks + abandonedBlocks;
+    int inDoubt() {
+        synchronized (doubts) {
+            return heldBlocks + abandonedBlocks;
+        }
     }
 
     /** Since when there are any, by the clock of the system. */
-    synchronized OptionalLong doubtSince() {
-        return doubtSince == 0 ? OptionalLong.empty() : OptionalLong.of(doubtSince);
+    OptionalLong doubtSince() {
+        synchronized (doubts) {
+            return doubtSince == 0 ? OptionalLong.empty() : OptionalLong.of(doubtSince);
+        }
     }
 
     // ---------------------------------------------------------------------------------------- end
 
     /** Waits until nothing is under way, or for so long. */
-    synchronized void awaitEnd(long nanos) throws InterruptedException {
+    void awaitEnd(long nanos) throws InterruptedException {
         long deadline = MonotonicClock.SYSTEM.nanoTime() + nanos;
-        for (long left = nanos; underWay > 0 && left > 0; left = deadline - MonotonicClock.SYSTEM.nanoTime()) {
-            wait(left / 1_000_000 + 1);
+        synchronized (doubts) {
+            for (long left = nanos; underWay > 0 && left > 0; left = deadline - MonotonicClock.SYSTEM.nanoTime()) {
+                doubts.wait(left / 1_000_000 + 1);
+            }
         }
     }
 
-    /**
-     * Ends the agent and whatever is under way, after which no byte moves any more. Where NIXL does not let go of the
-     * thread, nothing is ended, and its blocks stay held.
-     */
-    void close() {
+    /** Whether the agent is gone, so that no byte moves any more. */
+    boolean isClosed() {
+        synchronized (doubts) {
+            return isDestroyed;
+        }
+    }
+
+    /** Has the thread end the agent and whatever is under way. */
+    void stop() {
         stopped = true;
         LockSupport.unpark(thread);
-        if (!joinUninterruptibly(MOST_TO_END)) {
-            log.error("{} does not come back from NIXL within {} s; it is left as it is, with {} blocks that it may"
-                    + " still move", this, MOST_TO_END.toSeconds(), inDoubt());
-            return;
-        }
-        List<PinList> free;
-        try {
-            agent.close();
-        } finally {
-            synchronized (this) {
-                closed = true;
-                free = List.copyOf(held);
-                held.clear();
-                heldBlocks = 0;
-                doubt();
-            }
-            free.forEach(PinList::close);
-            runTasks();
-            look();
-        }
     }
 
-    /** Whether the thread has ended. */
-    private boolean joinUninterruptibly(Duration most) {
+    /** Waits for the thread to end, or for so long; returns whether it has. It may be long in NIXL. */
+    boolean awaitStop(Duration most) {
         boolean interrupted = false;
         boolean ended = false;
         long deadline = MonotonicClock.SYSTEM.nanoTime() + most.toNanos();
-        long left = most.toNanos();
-        while (!ended && left > 0) {
+        for (long left = most.toNanos(); !ended && left > 0; left = deadline - MonotonicClock.SYSTEM.nanoTime()) {
             try {
                 ended = thread.join(Duration.ofNanos(left));
             } catch (InterruptedException e) {
                 interrupted = true;
             }
-            left = deadline - MonotonicClock.SYSTEM.nanoTime();
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
         return ended;
+    }
+
+    /** Only an agent that is destroyed moves nothing any more; where that fails its blocks stay held. */
+    private void destroy() {
+        try {
+            agent.close();
+        } catch (RuntimeException e) {
+            log.error("{} did not end well; {} blocks that it may still move stay held", this, inDoubt(), e);
+        }
+        List<PinList> free;
+        hasEnded = true;
+        synchronized (doubts) {
+            isDestroyed = agent.isDestroyed();
+            free = isDestroyed ? List.copyOf(held) : List.of();
+            if (isDestroyed) {
+                held.clear();
+                heldBlocks = 0;
+                doubt();
+            }
+        }
+        free.forEach(PinList::close);
+        runTasks();
+        look();
     }
 
     @Override

@@ -1,10 +1,13 @@
 package io.kvbm.nixl;
 
-import java.util.ArrayList;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntFunction;
 
 import org.jspecify.annotations.Nullable;
@@ -16,33 +19,42 @@ import io.kvbm.storage.HostStorage;
 import io.kvbm.time.MonotonicClock;
 
 /**
- * The initiator in use, and those that are being given up. One that holds blocks in doubt for a while is replaced: then
- * nothing new goes by it, what is under way may end, and closing it frees what it holds.
+ * The initiator in use, and those that are being given up. One that holds blocks in doubt for a while, or does not come
+ * back from NIXL, is replaced: then nothing new goes by it, what is under way may end, and its end frees what it holds.
  */
 final class Initiators implements AutoCloseable {
 
-    private static final long AGAIN_NANOS = 1_000_000_000;
+    private static final Duration AGAIN = Duration.ofSeconds(1);
+
+    /** For so long an initiator may be at one thing; copies of much memory take their time. */
+    private static final Duration STUCK = Duration.ofSeconds(15);
+
+    private static final Duration MOST_TO_END = Duration.ofSeconds(10);
 
     private static final Logger log = LoggerFactory.getLogger(Initiators.class);
 
     private final IntFunction<Initiator> make;
-    private final long patienceNanos;
+    private final Duration patience;
+
+    /** Guards the storages. It is held in calls of NIXL, so requests never wait for it. */
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition closing = lock.newCondition();
     private final Set<HostStorage> storages = new HashSet<>();
-    private final List<Initiator> givenUp = new ArrayList<>();
-    private @Nullable Initiator current;
-    private final List<Thread> renewing = new ArrayList<>();
+
+    private final List<Initiator> givenUp = new CopyOnWriteArrayList<>();
+    private volatile @Nullable Initiator current;
+    private volatile boolean closed;
     private int made;
-    private boolean closed;
 
     /**
      * Makes the first.
      *
      * @param make makes the n-th
-     * @param patienceNanos how long blocks are in doubt before an initiator is replaced, and how long it has to end then
+     * @param patience how long blocks are in doubt before an initiator is replaced, and how long it has to end then
      */
-    Initiators(IntFunction<Initiator> make, long patienceNanos) {
+    Initiators(IntFunction<Initiator> make, Duration patience) {
         this.make = make;
-        this.patienceNanos = patienceNanos;
+        this.patience = patience;
         this.current = make.apply(++made);
     }
 
@@ -51,163 +63,158 @@ final class Initiators implements AutoCloseable {
      *
      * @throws RemoteException {@code BUSY} where the next is being made
      */
-    synchronized Initiator current() {
-        if (current == null) {
+    Initiator current() {
+        Initiator used = current;
+        if (used == null) {
             throw new RemoteException(RemoteException.Kind.BUSY,
                     "The agent that reaches other workers is made anew, as transfers of the last one ended in doubt or not"
                             + " at all; ask again, or compute the blocks");
         }
-        return current;
+        return used;
     }
 
-    synchronized void register(HostStorage storage) {
-        if (current != null) {
-            current.register(storage);
+    void register(HostStorage storage) {
+        lock.lock();
+        try {
+            Initiator used = current;
+            if (used != null) {
+                used.register(storage);
+            }
+            storages.add(storage);
+        } finally {
+            lock.unlock();
         }
-        storages.add(storage);
     }
 
-    synchronized void withdraw(HostStorage storage) {
-        storages.remove(storage);
-        all().forEach(initiator -> initiator.withdraw(storage));
-    }
-
-    private List<Initiator> all() {
-        List<Initiator> all = new ArrayList<>(givenUp);
-        if (current != null) {
-            all.add(current);
+    void withdraw(HostStorage storage) {
+        lock.lock();
+        try {
+            storages.remove(storage);
+            givenUp.forEach(initiator -> initiator.withdraw(storage));
+            Initiator used = current;
+            if (used != null) {
+                used.withdraw(storage);
+            }
+        } finally {
+            lock.unlock();
         }
-        return all;
     }
 
     /** The number of blocks that may still be moved though nobody waits for it. */
-    synchronized int inDoubt() {
-        return all().stream().mapToInt(Initiator::inDoubt).sum();
+    int inDoubt() {
+        Initiator used = current;
+        return givenUp.stream().mapToInt(Initiator::inDoubt).sum() + (used == null ? 0 : used.inDoubt());
     }
 
-    /** Replaces the one in use where it has held blocks for too long. */
+    /** Replaces the one in use where it has held blocks for too long, or is stuck; waits for nothing. */
     void look() {
-        Initiator used;
-        synchronized (this) {
-            used = current;
+        Initiator used = current;
+        if (used == null || closed) {
+            return;
         }
-        if (used != null) {
-            OptionalLong since = used.doubtSince();
-            if (since.isPresent() && MonotonicClock.SYSTEM.nanoTime() - since.getAsLong() > patienceNanos) {
-                replace(used);
-            }
+        long now = MonotonicClock.SYSTEM.nanoTime();
+        OptionalLong since = used.doubtSince();
+        if ((since.isPresent() && now - since.getAsLong() > patience.toNanos())
+                || now - used.lastTurn() > STUCK.toNanos()) {
+            replace(used);
         }
     }
 
-    private synchronized void replace(Initiator used) {
-        if (current == used && !closed) {
-            log.info("{} blocks may still be moved by {} after transfers that failed or were late; another agent takes"
-                    + " its place, and they are free when it is gone", used.inDoubt(), used);
-            current = null;
-            givenUp.add(used);
-            renewing.removeIf(thread -> !thread.isAlive());
-            // neither waits for the other: none can be made while the network is out, and an end may take long
-            renewing.add(Thread.ofPlatform().name("kvbm-nixl-anew").daemon().start(this::renew));
-            renewing.add(Thread.ofPlatform().name("kvbm-nixl-end").daemon().start(() -> giveUp(used)));
-        }
+    private void replace(Initiator used) {
+        log.info("{} blocks may still be moved by {} after transfers that failed or were late; another agent takes its"
+                + " place, and they are free when it is gone", used.inDoubt(), used);
+        givenUp.add(used);
+        current = null;
+        // neither waits for the other: none can be made while the network is out, and an end may take long
+        Thread.ofPlatform().name("kvbm-nixl-anew").daemon().start(this::renew);
+        Thread.ofPlatform().name("kvbm-nixl-end").daemon().start(() -> giveUp(used));
     }
 
     private void renew() {
+        while (!makeNext()) {
+            pause();
+        }
+    }
+
+    private void pause() {
+        lock.lock();
         try {
-            while (!makeNext()) {
-                pause();
+            long left = AGAIN.toNanos();
+            while (!closed && left > 0) {
+                left = closing.awaitNanos(left);
             }
         } catch (InterruptedException e) {
-            log.debug("No other agent is made, as the transport is closed");
+            log.debug("It is tried again at once", e); // nobody interrupts it
+        } finally {
+            lock.unlock();
         }
     }
 
-    private synchronized void pause() throws InterruptedException {
-        long end = MonotonicClock.SYSTEM.nanoTime() + AGAIN_NANOS;
-        for (long left = AGAIN_NANOS; !closed && left > 0; left = end - MonotonicClock.SYSTEM.nanoTime()) {
-            wait(left / 1_000_000 + 1);
-        }
-    }
-
-    /** Whether there is one now, or none will be needed. Much memory takes its time, in which nobody is to wait. */
+    /** Whether there is one now, or none will be needed. */
     private boolean makeNext() {
-        Set<HostStorage> known;
-        int number;
-        synchronized (this) {
-            known = Set.copyOf(storages);
-            number = ++made;
-        }
-        Initiator next = null;
+        lock.lock();
         try {
-            next = make.apply(number);
-            known.forEach(next::register);
-            use(next, known);
-            return true;
-        } catch (RuntimeException e) {
-            log.warn("No agent that reaches other workers could be made; it is tried again every second", e);
-            if (next != null) {
-                next.close();
+            if (closed) {
+                return true;
             }
+            Initiator next = make.apply(++made);
+            try {
+                storages.forEach(next::register);
+                current = next;
+            } finally {
+                if (current != next) {
+                    next.stop();
+                }
+            }
+            return true;
+        } catch (RuntimeException | Error e) {
+            log.warn("No agent that reaches other workers could be made; it is tried again every second", e);
             return false;
+        } finally {
+            lock.unlock();
         }
-    }
-
-    private synchronized void use(Initiator next, Set<HostStorage> known) {
-        if (closed) {
-            next.close();
-            return;
-        }
-        known.stream().filter(storage -> !storages.contains(storage)).forEach(next::withdraw);
-        storages.forEach(next::register);
-        current = next;
     }
 
     private void giveUp(Initiator used) {
         try {
-            used.awaitEnd(patienceNanos);
+            used.awaitEnd(patience.toNanos());
         } catch (InterruptedException e) {
-            log.debug("{} is closed at once, as the transport is", used);
+            log.debug("{} ends at once", used); // nobody interrupts it
         }
-        try {
-            used.close();
-        } catch (RuntimeException e) {
-            log.warn("{} did not end well", used, e);
-        } finally {
-            synchronized (this) {
-                givenUp.remove(used);
-            }
+        used.stop();
+        while (!used.awaitStop(MOST_TO_END)) {
+            log.error("{} does not come back from NIXL; {} blocks that it may still move are held", used,
+                    used.inDoubt());
+        }
+        if (used.isClosed()) {
+            givenUp.remove(used);
         }
     }
 
-    /** Closes all. */
+    /** Ends all, and waits for it as long as may be expected. */
     @Override
     public void close() {
-        Initiator last;
-        List<Thread> threads;
-        synchronized (this) {
+        lock.lock();
+        try {
             closed = true;
-            last = current;
-            current = null;
-            threads = List.copyOf(renewing);
+            closing.signalAll();
+        } finally {
+            lock.unlock();
         }
-        threads.forEach(Thread::interrupt);
-        threads.forEach(Initiators::join);
+        Initiator last = current;
+        current = null;
         if (last != null) {
-            last.close();
+            givenUp.add(last);
         }
-    }
-
-    private static void join(Thread renewal) {
-        boolean interrupted = false;
-        while (renewal.isAlive()) {
-            try {
-                renewal.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
+        givenUp.forEach(Initiator::stop);
+        long deadline = MonotonicClock.SYSTEM.nanoTime() + MOST_TO_END.toNanos();
+        for (Initiator initiator : givenUp) {
+            long left = Math.max(1, deadline - MonotonicClock.SYSTEM.nanoTime());
+            if (!initiator.awaitStop(Duration.ofNanos(left))) {
+                log.error("{} does not come back from NIXL; {} blocks that it may still move are held", initiator,
+                        initiator.inDoubt());
             }
         }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        givenUp.removeIf(Initiator::isClosed);
     }
 }

@@ -1,5 +1,6 @@
 package io.kvbm.nixl;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
@@ -26,6 +27,8 @@ final class MemoryServer {
     private static final long EXPECTED_NANOS = 1_000_000_000;
 
     private static final long AFTER_FAILURE_NANOS = 1_000_000_000;
+
+    private static final Duration MOST_TO_END = Duration.ofSeconds(10);
 
     private static final Logger log = LoggerFactory.getLogger(MemoryServer.class);
 
@@ -61,8 +64,8 @@ final class MemoryServer {
             } catch (NixlException e) {
                 pause = AFTER_FAILURE_NANOS;
                 log.warn("What others read of this worker's memory is not driven for a moment: {}", e.getMessage());
-            } catch (RuntimeException e) {
-                log.warn("What others have moved or told could not be taken", e);
+            } catch (RuntimeException | Error e) {
+                log.error("What others have moved or told could not be taken", e);
             }
             LockSupport.parkNanos(this, pause);
         }
@@ -89,19 +92,15 @@ final class MemoryServer {
         }
     }
 
-    /** Looks no more. */
+    /** Looks no more, and waits until it does. */
     void stop() {
         stopped = true;
         LockSupport.unpark(thread);
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
+        try {
+            if (!thread.join(MOST_TO_END)) {
+                log.error("{} does not come back from NIXL", agent);
             }
-        }
-        if (interrupted) {
+        } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }

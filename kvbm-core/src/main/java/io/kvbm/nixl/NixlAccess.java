@@ -1,7 +1,9 @@
 package io.kvbm.nixl;
 
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -31,14 +33,13 @@ final class NixlAccess implements RemoteAccess {
     /** One block in so many may be in doubt. */
     private static final int MOST_IN_DOUBT = 20;
 
-    private static final Duration CONNECT = Duration.ofSeconds(10);
+    private static final Duration CONNECT = Duration.ofSeconds(2);
 
     private final Initiators initiators;
     private final long workerId;
     private final long epoch;
     private final byte[] metadata;
-    private final Object connecting = new Object();
-    private @Nullable Connection connection;
+    private final Map<Initiator, Connection> connections = new HashMap<>();
     private int underWay;
     private boolean closed;
 
@@ -48,7 +49,12 @@ final class NixlAccess implements RemoteAccess {
         this.workerId = workerId;
         this.epoch = epoch;
         this.metadata = metadata.clone();
-        connect(initiators.current());
+        try {
+            connect(initiators.current());
+        } catch (RuntimeException e) {
+            close(); // what is loaded later is let go
+            throw e;
+        }
     }
 
     private void connect(Initiator initiator) {
@@ -58,6 +64,9 @@ final class NixlAccess implements RemoteAccess {
                 connected.complete(connection(initiator));
             } catch (RuntimeException e) {
                 connected.completeExceptionally(e);
+            }
+            if (isClosed()) {
+                release();
             }
         });
         try {
@@ -76,18 +85,22 @@ final class NixlAccess implements RemoteAccess {
 
     /** What was made for the last one went with it. Called in the thread of the initiator. */
     private Connection connection(Initiator initiator) {
-        synchronized (connecting) {
-            Connection last = connection;
-            if (last != null && last.isOf(initiator) && last.isOpen()) {
-                return last;
-            }
-            Connection next = new Connection(initiator, initiator.acquire(workerId, epoch, metadata));
-            if (last != null && last.isOf(initiator)) {
-                last.release(); // another initiator's goes with it
-            }
-            connection = next;
-            return next;
+        Connection last;
+        synchronized (connections) {
+            connections.keySet().removeIf(Initiator::isClosed);
+            last = connections.get(initiator);
         }
+        if (last != null && last.isOpen()) {
+            return last;
+        }
+        Connection next = new Connection(initiator, initiator.acquire(workerId, epoch, metadata));
+        if (last != null) {
+            last.release();
+        }
+        synchronized (connections) {
+            connections.put(initiator, next);
+        }
+        return next;
     }
 
     @Override
@@ -115,6 +128,10 @@ final class NixlAccess implements RemoteAccess {
         int[] ourSlots = blocks.stream().mapToInt(BlockHandle::index).toArray();
         return new Waiting(initiator, pins,
                 () -> connection(initiator).prepare(operation, theirs, theirSlots, ours, ourSlots));
+    }
+
+    private synchronized boolean isClosed() {
+        return closed;
     }
 
     /** Blocks in doubt are lost to the pool for a time. */
@@ -148,14 +165,12 @@ final class NixlAccess implements RemoteAccess {
     }
 
     private void release() {
-        Connection last;
-        synchronized (connecting) {
-            last = connection;
-            connection = null;
+        List<Connection> last;
+        synchronized (connections) {
+            last = List.copyOf(connections.values());
+            connections.clear();
         }
-        if (last != null) {
-            last.releaseSoon();
-        }
+        last.forEach(Connection::releaseSoon);
     }
 
     /** Closing it would cancel what is under way, of which bytes could arrive all the same: that is waited for. */
@@ -189,8 +204,8 @@ final class NixlAccess implements RemoteAccess {
         }
 
         @Override
-        public void start(byte[] told) {
-            Flight begun = new Flight(initiator, prepare, pins, told, () -> end(initiator));
+        public void start(byte[] told, Runnable unmoved) {
+            Flight begun = new Flight(initiator, prepare, pins, told, unmoved, () -> end(initiator));
             flight = begun;
             initiator.start(begun);
         }
@@ -203,11 +218,6 @@ final class NixlAccess implements RemoteAccess {
                 throw new RemoteException(RemoteException.Kind.TRANSPORT, "Worker " + Long.toUnsignedString(workerId)
                         + " is not reached: " + e.getMessage(), e);
             }
-        }
-
-        @Override
-        public boolean isInDoubt() {
-            return flight != null && flight.isInDoubt();
         }
 
         @Override

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 
 import io.kvbm.error.NixlException;
@@ -40,11 +41,13 @@ public final class NixlAgent implements AutoCloseable {
     private final AgentCore core;
     private final Cleaner.Cleanable net;
     private final long notificationMap;
+    private final AtomicBoolean isDestroyed;
     private final Map<String, NixlBackend> backends = new HashMap<>();
     private final Map<String, RemoteAgent> remotes = new HashMap<>();
 
-    private NixlAgent(AgentCore core, long notificationMap) {
+    private NixlAgent(AgentCore core, long notificationMap, AtomicBoolean isDestroyed) {
         this.core = core;
+        this.isDestroyed = isDestroyed;
         this.notificationMap = notificationMap;
         this.net = core.net().cast(this, core.handle());
     }
@@ -64,12 +67,14 @@ public final class NixlAgent implements AutoCloseable {
             long notificationMap = out.value();
             String what = "Agent " + config.name();
             ReentrantLock lock = new ReentrantLock();
+            AtomicBoolean isDestroyed = new AtomicBoolean();
             NativeHandle handle = new NativeHandle(lock, what, agent, pointer -> {
                 api.destroyNotifMap(notificationMap);
                 NixlStatus.check(api.destroyAgent(pointer), "nixl_capi_destroy_agent",
                         NixlException.Kind.BACKEND_FAILED, what + " did not end well; nothing can be done about it");
+                isDestroyed.set(true);
             }, List.of());
-            return new NixlAgent(new AgentCore(api, c, lock, out, new Indices(), net, config.name(), handle), notificationMap);
+            return new NixlAgent(new AgentCore(api, c, lock, out, new Indices(), net, config.name(), handle), notificationMap, isDestroyed);
         }
     }
 
@@ -220,6 +225,11 @@ public final class NixlAgent implements AutoCloseable {
         } finally {
             core.lock().unlock();
         }
+    }
+
+    /** Whether it was closed, and NIXL has destroyed it. */
+    boolean isDestroyed() {
+        return isDestroyed.get();
     }
 
     /** Closes requests, prepared lists, registrations and backends, then the agent. Further calls do nothing. */

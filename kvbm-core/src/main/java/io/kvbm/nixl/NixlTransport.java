@@ -11,6 +11,7 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import io.kvbm.error.FirstFailure;
 import io.kvbm.error.NixlException;
 import io.kvbm.error.StorageException;
 import io.kvbm.storage.HostStorage;
@@ -77,7 +78,7 @@ public final class NixlTransport implements RemoteTransport {
             NixlBackend backend = agent.createBackend(plugin, parameters);
             return new NixlTransport(agent, backend, new Initiators(
                     number -> initiator(library, config.name() + "#" + number, plugin, parameters),
-                    patience.toNanos()));
+                    patience));
         } catch (RuntimeException | Error e) {
             agent.close();
             throw e;
@@ -110,8 +111,10 @@ public final class NixlTransport implements RemoteTransport {
                 throw e;
             }
             return () -> {
-                initiators.withdraw(host);
-                memory.close();
+                FirstFailure failure = new FirstFailure();
+                failure.attempt(() -> initiators.withdraw(host));
+                failure.attempt(memory::close);
+                failure.rethrow();
             };
         });
     }
@@ -163,10 +166,12 @@ public final class NixlTransport implements RemoteTransport {
 
     @Override
     public void close() {
-        server.stop();
-        initiators.close();
-        agent.close();
-        messages.shutdown();
+        FirstFailure failure = new FirstFailure();
+        failure.attempt(server::stop);
+        failure.attempt(initiators::close);
+        failure.attempt(agent::close);
+        failure.attempt(messages::shutdown);
+        failure.rethrow();
     }
 
     @Override

@@ -64,6 +64,11 @@ final class PreparedBlocks implements AutoCloseable {
                         .toArray();
     }
 
+    /** Whether what it was made for is gone. */
+    synchronized boolean isGone() {
+        return (wholes != null && !wholes.isOpen()) || (parts != null && !parts.isOpen());
+    }
+
     @Override
     public synchronized void close() {
         if (wholes != null) {

@@ -6,7 +6,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -19,6 +21,7 @@ import org.slf4j.LoggerFactory;
 import io.kvbm.block.BlockHandle;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.RemoteException;
+import io.kvbm.error.TransferException;
 import io.kvbm.transfer.BlockRanges;
 import io.kvbm.transfer.RemoteAccess;
 import io.kvbm.transfer.TransferControl;
@@ -30,13 +33,16 @@ import io.kvbm.transfer.TransferControl;
  *
  * <pre>
  *   lease        ->  one-sided read, and behind it the end of the lease   ->  checksums
- *   begin write  ->  one-sided write, and behind it the end of the write
+ *   begin write  ->  one-sided write, and behind it the end of the write, which is also told by the link
  * </pre>
  */
 final class LeasedMemory implements AutoCloseable {
 
     /** How long a lease is asked for; the time of most reads is far below, and a reader that dies holds it as long. */
     private static final Duration TIME = Duration.ofSeconds(10);
+
+    /** The ends of writes that could not be told yet. */
+    private static final int MOST_UNTOLD = 1024;
 
     private static final Duration LOOK = Duration.ofMillis(20);
 
@@ -49,6 +55,7 @@ final class LeasedMemory implements AutoCloseable {
     private final OwnBlocks own;
     private final Executor questions;
     private final LongSupplier numbers;
+    private final Queue<PeerRequest.EndWrite> untold = new ConcurrentLinkedQueue<>();
     private final Map<Integer, BlockRanges> sets = new HashMap<>();
 
     /**
@@ -110,11 +117,13 @@ final class LeasedMemory implements AutoCloseable {
         while (true) {
             try {
                 return Optional.of(asked.get(LOOK.toMillis(), TimeUnit.MILLISECONDS));
-            } catch (TimeoutException | InterruptedException e) {
-                if (e instanceof InterruptedException) {
-                    Thread.currentThread().interrupt();
-                }
-                if (e instanceof InterruptedException || !control.mayGoOn()) {
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                var _ = asked.thenAccept(this::giveBack);
+                throw new TransferException(TransferException.Kind.CANCELLED,
+                        "Interrupted while the worker was asked; nothing was moved");
+            } catch (TimeoutException e) {
+                if (!control.mayGoOn()) {
                     var _ = asked.thenAccept(this::giveBack);
                     return Optional.empty();
                 }
@@ -144,22 +153,11 @@ final class LeasedMemory implements AutoCloseable {
             TransferControl control) {
         long number = numbers.getAsLong();
         try (RemoteAccess.Move move = access.write(ranges(set), slots, own.of(from), from)) {
-            if (!begin(new PeerRequest.BeginWrite(asker, epoch, number, lease, set, slots), control)) {
-                control.check();
-            }
-            run(move, number, notification, control);
-        }
-    }
-
-    private void run(RemoteAccess.Move move, long number, String notification, TransferControl control) {
-        try {
-            move.start(ControlCodec.encode(new PeerRequest.EndWrite(asker, epoch, number, notification)));
+            begin(new PeerRequest.BeginWrite(asker, epoch, number, lease, set, slots), control);
+            PeerRequest.EndWrite end = new PeerRequest.EndWrite(asker, epoch, number, notification);
+            move.start(ControlCodec.encode(end), () -> questions.execute(() -> tell(nothingWritten(number))));
             move.await(control);
-        } catch (KvbmException e) {
-            if (!move.isInDoubt()) {
-                questions.execute(() -> tell(nothingWritten(number)));
-            }
-            throw e;
+            questions.execute(() -> tell(end)); // it came behind the bytes, if nothing was lost there
         }
     }
 
@@ -167,14 +165,15 @@ final class LeasedMemory implements AutoCloseable {
         return new PeerRequest.EndWrite(asker, epoch, number, "");
     }
 
-    /** Whether it may; false where time was over before, which does not mean that it has not begun there. */
-    private boolean begin(PeerRequest.BeginWrite request, TransferControl control) {
+    /** Returns where it may; else it is not known whether it has begun there, so it ends. */
+    private void begin(PeerRequest.BeginWrite request, TransferControl control) {
         boolean begun = false;
         try {
-            Optional<PeerAnswer> answer = ask(request, control);
-            answer.ifPresent(LeasedMemory::requireDone);
-            begun = answer.isPresent() && control.mayGoOn();
-            return begun;
+            requireDone(ask(request, control).orElseThrow(() -> LeasedRead.late(control)));
+            if (!control.mayGoOn()) {
+                throw LeasedRead.late(control);
+            }
+            begun = true;
         } finally {
             if (!begun) {
                 questions.execute(() -> tell(nothingWritten(request.write())));
@@ -222,17 +221,28 @@ final class LeasedMemory implements AutoCloseable {
     /** Whether it was in time. */
     private boolean move(BlockRanges from, int[] slots, List<? extends BlockHandle> into, TransferControl control) {
         try (RemoteAccess.Move move = access.read(from, slots, own.of(into), into)) {
-            move.start(new byte[0]);
+            move.start(new byte[0], () -> {});
             return LeasedRead.isInTime(move, control);
         }
     }
 
-    /** Tells the owner of an end; where it does not get to know, it waits for the end of the lease. */
+    /** Tells the owner of an end. That of a write has to come, or its blocks are never used again. */
     private void tell(PeerRequest end) {
         try {
             var _ = link.ask(end);
         } catch (KvbmException e) {
             log.debug("{} was not told: {}", end, e.getMessage());
+            if (end instanceof PeerRequest.EndWrite write && untold.size() < MOST_UNTOLD) {
+                untold.add(write);
+            }
+        }
+    }
+
+    /** Tells what could not be told before; to be called now and then. */
+    void advance() {
+        for (PeerRequest.EndWrite end = untold.poll(); end != null; end = untold.poll()) {
+            PeerRequest.EndWrite again = end;
+            questions.execute(() -> tell(again));
         }
     }
 

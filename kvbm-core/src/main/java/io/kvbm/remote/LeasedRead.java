@@ -73,6 +73,7 @@ final class LeasedRead {
                 }
                 part.move().close();
                 part = next;
+                next = null;
             }
         } finally {
             part.move().close();
@@ -85,7 +86,7 @@ final class LeasedRead {
     private Part start(int at) {
         int end = Math.min(at + each, slots.length);
         RemoteAccess.Move move = access.read(from, Arrays.copyOfRange(slots, at, end), to, into.subList(at, end));
-        move.start(end == slots.length ? told : new byte[0]);
+        move.start(end == slots.length ? told : new byte[0], () -> {});
         return new Part(at, end, move);
     }
 
@@ -103,6 +104,16 @@ final class LeasedRead {
     /** Whether all was read, so that the owner is told of it. */
     boolean hasArrived() {
         return hasArrived;
+    }
+
+    /** What is said of a time that is over. */
+    static TransferException late(TransferControl control) {
+        try {
+            control.check();
+        } catch (TransferException e) {
+            return e;
+        }
+        throw new IllegalStateException("There is time left");
     }
 
     /** Waits for the end of a move; false where time was over before. */

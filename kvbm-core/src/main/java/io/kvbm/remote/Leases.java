@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -39,15 +40,20 @@ import io.kvbm.time.MonotonicClock;
  */
 public final class Leases implements AutoCloseable {
 
-    /** Of so many writes that have ended is known that they have. */
-    private static final int MOST_ENDED = 4096;
+    /** Of so many writes of one writer that have ended is known that they have. */
+    private static final int MOST_ENDED = 256;
+
+    /** Of so many writers. */
+    private static final int MOST_WRITERS = 1024;
+
+    private static final SequencedSet<Long> NONE = new LinkedHashSet<>();
 
     private final LeaseLimits limits;
     private final MonotonicClock clock;
     private final Map<Long, Lease> leases = new HashMap<>();
     private final Set<BlockId> filling = new HashSet<>();
     private final Map<WriteId, Outside> writes = new HashMap<>();
-    private final SequencedSet<WriteId> ended = new LinkedHashSet<>();
+    private final LinkedHashMap<Long, SequencedSet<Long>> ended = new LinkedHashMap<>();
     private final Map<BlockPool, ContentChecksums> checksums = new ConcurrentHashMap<>(); // used without the lock
     private long next;
     private long expired;
@@ -58,7 +64,13 @@ public final class Leases implements AutoCloseable {
     private record WriteId(long writer, long number) {}
 
     /** What a writer writes by itself. */
-    private record Outside(long lease, Lease.Write into, List<Pin> pins) {}
+    private record Outside(long lease, Lease.Write into, List<Pin> pins) {
+
+        boolean isOf(PeerRequest.BeginWrite wanted) {
+            return into.blocks.blockSet() == wanted.blockSet() && (wanted.lease() == 0 || wanted.lease() == lease)
+                    && Arrays.equals(wanted.slots(), pins.stream().mapToInt(pin -> pin.id().index()).toArray());
+        }
+    }
 
     /**
      * Holds nothing yet.
@@ -333,12 +345,14 @@ public final class Leases implements AutoCloseable {
      */
     synchronized void beginWrite(BlockPool pool, PeerRequest.BeginWrite wanted) {
         WriteId id = new WriteId(wanted.asker(), wanted.write());
-        if (writes.containsKey(id)) {
+        Outside before = writes.get(id);
+        if (before != null && before.isOf(wanted)) {
             return;
         }
-        if (ended.contains(id)) {
+        if (before != null || ended.getOrDefault(id.writer(), NONE).contains(id.number())) {
             throw new RemoteException(RemoteException.Kind.NOT_MUTABLE, "Write " + Long.toUnsignedString(id.number())
-                    + " of worker " + Long.toUnsignedString(id.writer()) + " has ended; begin another one");
+                    + " of worker " + Long.toUnsignedString(id.writer()) + " has begun or ended before; give each"
+                    + " a number of its own");
         }
         Outside write = free(wanted.asker(), wanted.lease(), wanted.blockSet(), wanted.slots());
         requireLittleQuarantine(pool);
@@ -354,11 +368,8 @@ public final class Leases implements AutoCloseable {
      * @return whether it had begun, and this is the first time that it says so
      */
     synchronized boolean endWrite(long writer, long number) {
-        WriteId id = new WriteId(writer, number);
-        if (ended.add(id) && ended.size() > MOST_ENDED) {
-            ended.removeFirst();
-        }
-        Outside write = writes.remove(id);
+        remember(writer, number);
+        Outside write = writes.remove(new WriteId(writer, number));
         if (write == null) {
             return false;
         }
@@ -366,6 +377,16 @@ public final class Leases implements AutoCloseable {
         write.into().writes--;
         freeIfOver(write.lease(), write.into());
         return true;
+    }
+
+    private void remember(long writer, long number) {
+        if (ended.size() >= MOST_WRITERS && !ended.containsKey(writer)) {
+            ended.pollFirstEntry();
+        }
+        SequencedSet<Long> its = ended.computeIfAbsent(writer, _ -> new LinkedHashSet<>());
+        if (its.add(number) && its.size() > MOST_ENDED) {
+            its.removeFirst();
+        }
     }
 
     // ---------------------------------------------------------------------------------------------- end

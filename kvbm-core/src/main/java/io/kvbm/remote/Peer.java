@@ -11,6 +11,7 @@ import io.kvbm.block.BlockHandle;
 import io.kvbm.block.Pin;
 import io.kvbm.block.PinList;
 import io.kvbm.error.RemoteException;
+import io.kvbm.error.TransferException;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferControl;
 
@@ -19,6 +20,9 @@ import io.kvbm.transfer.TransferControl;
  * was started anew is another peer. Safe for use by several threads.
  */
 public final class Peer {
+
+    /** Between two attempts to tell what could not be told. */
+    private static final long TELL_AGAIN_NANOS = 1_000_000_000;
 
     private final Blockset blockset;
     private final String digest;
@@ -35,6 +39,7 @@ public final class Peer {
     private int blocksInFlight;
     private boolean dropped;
     private long lingerUntil;
+    private long tellAgain;
 
     Peer(Blockset blockset, String digest, boolean hits, @Nullable PeerMemory memory, @Nullable LeasedMemory leased,
             @Nullable PeerLink link, PeerLimits limits, MonotonicClock clock, PeerCounters total) {
@@ -48,6 +53,7 @@ public final class Peer {
         this.limits = limits;
         this.clock = clock;
         this.breaker = new PeerBreaker(limits, clock);
+        this.tellAgain = clock.nanoTime();
     }
 
     /** The worker's number, unsigned. */
@@ -199,6 +205,9 @@ public final class Peer {
         } catch (RemoteException e) {
             sound = isAnswer(e.kind());
             throw e;
+        } catch (TransferException e) {
+            sound = e.kind() == TransferException.Kind.CANCELLED; // by the caller
+            throw e;
         } finally {
             end(blocks, sound);
         }
@@ -302,6 +311,9 @@ public final class Peer {
      * @return whether the peer is gone now
      */
     boolean advance() {
+        if (leased != null && isTimeToTell()) {
+            leased.advance();
+        }
         synchronized (this) {
             if (state == PeerState.DRAINING && blocksInFlight == 0) {
                 state = state.to(PeerState.LINGER);
@@ -312,6 +324,14 @@ public final class Peer {
             }
         }
         release();
+        return true;
+    }
+
+    private synchronized boolean isTimeToTell() {
+        if (clock.nanoTime() - tellAgain < 0) {
+            return false;
+        }
+        tellAgain = clock.nanoTime() + TELL_AGAIN_NANOS;
         return true;
     }
 

@@ -136,8 +136,11 @@ public sealed interface PeerRequest {
     record BeginWrite(long asker, long epoch, long write, long lease, int blockSet,
             int[] slots) implements PeerRequest {
 
-        /** Refuses numbers below 0. */
+        /** Refuses numbers below 0, and no slot at all. */
         public BeginWrite {
+            if (slots.length == 0) {
+                throw Refusal.malformed("The write names no slot; name at least one");
+            }
             ControlRanges.requireFromZero("The block set", blockSet);
             ControlRanges.requireSlots("slots", slots);
         }

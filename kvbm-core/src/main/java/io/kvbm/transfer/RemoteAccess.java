@@ -38,21 +38,19 @@ public interface RemoteAccess extends AutoCloseable {
          *
          * @param told what the other worker is told when everything is there, also after {@link #await} has thrown; empty
          *        for nothing
+         * @param unmoved is run where it ends and no byte was moved nor will be, also after {@link #await} has thrown
          */
-        void start(byte[] told);
+        void start(byte[] told, Runnable unmoved);
 
         /**
-         * Returns when the last byte is there of what was started. Where it throws it may be
-         * {@linkplain #isInDoubt in doubt} which bytes were moved or will be; the blocks stay pinned until that is over.
+         * Returns when the last byte is there of what was started. Where it throws it may be in doubt which bytes were
+         * moved or will be; the blocks stay pinned until that is over.
          *
          * @throws io.kvbm.error.TransferException {@code DEADLINE_EXCEEDED}, {@code CANCELLED}
          * @throws io.kvbm.error.RemoteException {@code TRANSPORT} where the other worker is not reached
          * @throws io.kvbm.error.ClosedException where it is reached no more
          */
         void await(TransferControl control);
-
-        /** Whether it was started and bytes may have been moved, or may still be, though it was not told that all were. */
-        boolean isInDoubt();
 
         /** Gives it back where it was not started; waits no more for its end where it was. Further calls do nothing. */
         @Override

@@ -78,7 +78,7 @@ public interface RemoteTransport extends AutoCloseable {
     /** Lets others reach this worker's memory no more, whatever they are doing with it. Further calls do nothing. */
     void withdraw();
 
-    /** Lets everything go; what runs is waited for or stays held. */
+    /** Lets everything go; what runs ends. */
     @Override
     void close();
 }

@@ -35,7 +35,7 @@ import static org.awaitility.Awaitility.await;
 @EnabledIf("io.kvbm.nixl.InstalledNixl#isThere")
 class AbandonedTransferTest {
 
-    private static final Duration PATIENCE = Duration.ofSeconds(2);
+    private static final Duration PATIENCE = Duration.ofSeconds(4);
     private static final Duration SHORT = Duration.ofMillis(200);
     private static final Duration LONG = Duration.ofSeconds(20);
     private static final int BLOCKS = 40;
@@ -82,7 +82,7 @@ class AbandonedTransferTest {
     private void read(int slot, Duration time) {
         try (BlockList<MutableBlock> block = pool.allocateBlocks(1)) {
             try (RemoteAccess.Move move = access.read(theirs, new int[]{slot}, ours, block)) {
-                move.start(new byte[0]);
+                move.start(new byte[0], () -> {});
                 move.await(new TransferControl(MonotonicClock.SYSTEM, time));
             }
             assertThat(block.getFirst().segment().toArray(ValueLayout.JAVA_BYTE)).containsOnly(7);

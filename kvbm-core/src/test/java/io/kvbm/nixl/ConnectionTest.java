@@ -1,5 +1,6 @@
 package io.kvbm.nixl;
 
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -62,7 +63,8 @@ class ConnectionTest {
     @AfterEach
     void close() {
         connection.release();
-        initiator.close();
+        initiator.stop();
+        assertThat(initiator.awaitStop(Duration.ofSeconds(20))).isTrue();
         owner.close();
         pool.close();
         far.close();

@@ -276,18 +276,13 @@ class PeerTest {
             public Move read(BlockRanges from, int[] slots, BlockRanges to, List<? extends BlockHandle> blocks) {
                 return new Move() {
                     @Override
-                    public void start(byte[] told) {
+                    public void start(byte[] told, Runnable unmoved) {
                         reading.run();
                     }
 
                     @Override
                     public void await(TransferControl readControl) {
                         readControl.check();
-                    }
-
-                    @Override
-                    public boolean isInDoubt() {
-                        return false;
                     }
 
                     @Override

@@ -36,7 +36,7 @@ final class RandomControl {
                         random.nextLong(), random.nextInt() >>> 1, slots(random, blocks), text(random));
             }
             case 6 -> new PeerRequest.BeginWrite(random.nextLong(), random.nextLong(), random.nextLong(),
-                    random.nextLong(), random.nextInt() >>> 1, slots(random, blocks(random)));
+                    random.nextLong(), random.nextInt() >>> 1, slots(random, 1 + blocks(random)));
             case 7 -> new PeerRequest.EndWrite(random.nextLong(), random.nextLong(), random.nextLong(), text(random));
             default -> new PeerRequest.Notify(random.nextLong(), "-" + text(random));
         };

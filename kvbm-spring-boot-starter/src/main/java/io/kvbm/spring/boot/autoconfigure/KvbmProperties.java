@@ -113,7 +113,7 @@ public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable St
      * @param absentAfter Time after which an instance is let go that answers but is in no catalog.
      * @param takeTimeout Time that opening a sequence may spend on taking blocks from other instances.
      * @param checksums Of which blocks checksums are computed, and compared when they are taken.
-     * @param transport How blocks are read from other instances.
+     * @param transport How blocks are read from other instances, and put into their memory.
      */
     public record Cluster(@DefaultValue("true") boolean enabled, @Nullable String service, @Nullable String key,
             @DefaultValue("false") boolean insecure, @Nullable String sslBundle, @DefaultValue("/kvbm") String path,
@@ -122,7 +122,7 @@ public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable St
             @DefaultValue("60s") Duration absentAfter, @DefaultValue("1s") Duration takeTimeout,
             @DefaultValue("sampled") ChecksumMode checksums, @DefaultValue("auto") Transport transport) {}
 
-    /** How blocks are read from other instances. */
+    /** How blocks are read from other instances, and put into their memory. */
     public enum Transport {
         /** Out of their memory where they are on this host, by NIXL else. */
         AUTO,
