@@ -74,7 +74,8 @@ public final class NixlAgent implements AutoCloseable {
                         NixlException.Kind.BACKEND_FAILED, what + " did not end well; nothing can be done about it");
                 isDestroyed.set(true);
             }, List.of());
-            return new NixlAgent(new AgentCore(api, c, lock, out, new Indices(), net, config.name(), handle), notificationMap, isDestroyed);
+            return new NixlAgent(new AgentCore(api, c, lock, out, new Indices(), net, config.name(), handle),
+                    notificationMap, isDestroyed);
         }
     }
 
