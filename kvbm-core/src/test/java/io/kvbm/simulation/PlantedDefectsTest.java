@@ -42,7 +42,7 @@ class PlantedDefectsTest {
                 "int still = wanted.lookAgain(board, from, good);", "int still = good;"),
 
         WRITE_LEASE_IS_FREE_WHEN_ITS_TIME_IS_OVER("remote/Lease.java",
-                "return over && pulls == 0 && (done || kind == Writer.ASKS);", "return over && pulls == 0;"),
+                "return over && pulls == 0 && (done || !mayBeWritten());", "return over && pulls == 0;"),
 
         EPOCH_OF_A_DESCRIPTOR_IS_IGNORED("remote/Peer.java",
                 "if (named.isPresent() && named.getAsLong() != epoch()) {", "if (false) {"),
