@@ -33,7 +33,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 @EnabledOnOs(OS.LINUX)
 class PlantedDefectsTest {
 
-    private static final int SEEDS = 1000;
+    private static final int SEEDS = 5000;
     private static final Path SOURCES = Path.of("src/main/java/io/kvbm");
 
     /** What is wrong, and where. */
