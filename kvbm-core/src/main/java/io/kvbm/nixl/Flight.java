@@ -23,7 +23,7 @@ final class Flight {
     private static final long WAIT_NANOS = 1_000_000;
 
     private enum Phase {
-        WAITING, STARTED, OVER, CALLED_OFF
+        WAITING, PREPARING, STARTED, OVER, CALLED_OFF
     }
 
     private final Initiator initiator;
@@ -90,10 +90,14 @@ final class Flight {
 
     /** Waits no more: what has not begun will not, and what has goes on. */
     void giveUp() {
-        if (phase.compareAndSet(Phase.WAITING, Phase.CALLED_OFF)) {
-            pins.close();
-            unmoved.run();
-            ended.run();
+        if (phase.compareAndSet(Phase.WAITING, Phase.CALLED_OFF)
+                || phase.compareAndSet(Phase.PREPARING, Phase.CALLED_OFF)) {
+            try {
+                pins.close();
+            } finally {
+                unmoved.run();
+                ended.run();
+            }
         } else {
             abandon();
         }
@@ -110,13 +114,37 @@ final class Flight {
 
     /** Whether it is under way afterwards. */
     boolean start() {
-        if (!phase.compareAndSet(Phase.WAITING, Phase.STARTED)) {
+        if (!phase.compareAndSet(Phase.WAITING, Phase.PREPARING)) {
             return false;
         }
+        Connection.Prepared ready;
         try {
-            Connection.Prepared ready = prepare.get();
-            prepared = ready;
-            NixlRequest request = ready.pooled().request();
+            ready = prepare.get();
+        } catch (KvbmException e) {
+            failUnmoved(e);
+            return false;
+        } catch (RuntimeException | Error e) {
+            failUnmoved(new NixlException(NixlException.Kind.BACKEND_FAILED, "nixl_capi_make_xfer_req", null,
+                    "A transfer could not be prepared: " + e));
+            throw e;
+        }
+        // the first lists of much memory take longer than a caller may wait; who comes next finds them
+        if (!phase.compareAndSet(Phase.PREPARING, Phase.STARTED)) {
+            ready.giveBack();
+            return false;
+        }
+        prepared = ready;
+        return post(ready.pooled().request());
+    }
+
+    private void failUnmoved(KvbmException why) {
+        if (phase.compareAndSet(Phase.PREPARING, Phase.STARTED)) {
+            fail(why);
+        }
+    }
+
+    private boolean post(NixlRequest request) {
+        try {
             if ((message.length == 0 ? request.post() : request.post(message)) == NixlRequest.State.ACTIVE) {
                 return true;
             }
@@ -124,7 +152,7 @@ final class Flight {
         } catch (KvbmException e) {
             fail(e);
         } catch (RuntimeException | Error e) {
-            fail(new NixlException(NixlException.Kind.BACKEND_FAILED, "nixl_capi_make_xfer_req", null,
+            fail(new NixlException(NixlException.Kind.BACKEND_FAILED, "nixl_capi_post_xfer_req", null,
                     "A transfer failed to start: " + e));
             throw e;
         }
@@ -159,6 +187,9 @@ final class Flight {
      * NIXL says nothing more of the others.
      */
     private void fail(KvbmException why) {
+        if (phase.get() == Phase.OVER) {
+            return; // it has ended, and giving its request back has failed
+        }
         failure = why;
         boolean inDoubt = false;
         if (prepared != null) {
@@ -170,19 +201,25 @@ final class Flight {
                 why.addSuppressed(e);
             }
         }
-        over(inDoubt ? () -> initiator.hold(pins) : pins::close);
-        if (!inDoubt) {
-            unmoved.run();
+        try {
+            over(inDoubt ? () -> initiator.hold(pins) : pins::close);
+        } finally {
+            if (!inDoubt) {
+                unmoved.run();
+            }
         }
     }
 
     private synchronized void over(Runnable letGo) {
-        letGo.run();
-        if (isAbandoned) {
-            initiator.found(pins.size());
+        try {
+            letGo.run();
+        } finally {
+            if (isAbandoned) {
+                initiator.found(pins.size());
+            }
+            phase.set(Phase.OVER);
+            LockSupport.unpark(caller);
+            ended.run();
         }
-        phase.set(Phase.OVER);
-        LockSupport.unpark(caller);
-        ended.run();
     }
 }

@@ -341,9 +341,17 @@ final class Initiator {
                 doubt();
             }
         }
-        free.forEach(PinList::close);
+        free.forEach(this::letGo);
         runTasks();
         look();
+    }
+
+    private void letGo(PinList pins) {
+        try {
+            pins.close();
+        } catch (RuntimeException e) {
+            log.warn("Blocks that were held by {} were not given back cleanly", this, e);
+        }
     }
 
     @Override

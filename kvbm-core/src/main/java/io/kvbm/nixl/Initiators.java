@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import io.kvbm.error.FirstFailure;
 import io.kvbm.error.RemoteException;
 import io.kvbm.storage.HostStorage;
 import io.kvbm.time.MonotonicClock;
@@ -90,11 +91,13 @@ final class Initiators implements AutoCloseable {
         lock.lock();
         try {
             storages.remove(storage);
-            givenUp.forEach(initiator -> initiator.withdraw(storage));
-            Initiator used = current;
+            Initiator used = current; // before those given up, of which it may be one by now
+            FirstFailure failure = new FirstFailure();
             if (used != null) {
-                used.withdraw(storage);
+                failure.attempt(() -> used.withdraw(storage));
             }
+            givenUp.forEach(initiator -> failure.attempt(() -> initiator.withdraw(storage)));
+            failure.rethrow();
         } finally {
             lock.unlock();
         }

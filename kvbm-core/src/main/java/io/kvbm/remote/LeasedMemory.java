@@ -119,12 +119,12 @@ final class LeasedMemory implements AutoCloseable {
                 return Optional.of(asked.get(LOOK.toMillis(), TimeUnit.MILLISECONDS));
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
-                var _ = asked.thenAccept(this::giveBack);
+                var _ = asked.thenAcceptAsync(this::giveBack, questions);
                 throw new TransferException(TransferException.Kind.CANCELLED,
                         "Interrupted while the worker was asked; nothing was moved");
             } catch (TimeoutException e) {
                 if (!control.mayGoOn()) {
-                    var _ = asked.thenAccept(this::giveBack);
+                    var _ = asked.thenAcceptAsync(this::giveBack, questions);
                     return Optional.empty();
                 }
             } catch (ExecutionException e) {
@@ -153,9 +153,10 @@ final class LeasedMemory implements AutoCloseable {
             TransferControl control) {
         long number = numbers.getAsLong();
         try (RemoteAccess.Move move = access.write(ranges(set), slots, own.of(from), from)) {
-            begin(new PeerRequest.BeginWrite(asker, epoch, number, lease, set, slots), control);
             PeerRequest.EndWrite end = new PeerRequest.EndWrite(asker, epoch, number, notification);
-            move.start(ControlCodec.encode(end), () -> questions.execute(() -> tell(nothingWritten(number))));
+            byte[] told = ControlCodec.encode(end);
+            begin(new PeerRequest.BeginWrite(asker, epoch, number, lease, set, slots), control);
+            move.start(told, () -> questions.execute(() -> tell(nothingWritten(number))));
             move.await(control);
             questions.execute(() -> tell(end)); // it came behind the bytes, if nothing was lost there
         }
@@ -240,9 +241,12 @@ final class LeasedMemory implements AutoCloseable {
 
     /** Tells what could not be told before; to be called now and then. */
     void advance() {
-        for (PeerRequest.EndWrite end = untold.poll(); end != null; end = untold.poll()) {
-            PeerRequest.EndWrite again = end;
-            questions.execute(() -> tell(again));
+        for (int left = untold.size(); left > 0; left--) {
+            PeerRequest.EndWrite end = untold.poll();
+            if (end == null) {
+                return;
+            }
+            questions.execute(() -> tell(end));
         }
     }
 

@@ -52,8 +52,8 @@ public final class RemoteTransfers {
      *         {@code CANCELLED}
      * @throws RemoteException {@code UNKNOWN_WORKER}, {@code STALE_EPOCH}, {@code DRAINING}, {@code BUSY},
      *         {@code TRANSPORT}; {@code STALE_BLOCK} where a source does not hold any more what its generation says. What
-     *         the destinations hold is undefined then; where the worker is on another host and time was over, they may still
-     *         be written: close them and use others
+     *         the destinations hold is undefined then; where the worker is on another host they may still be written,
+     *         whatever was thrown: close them and use others
      */
     public void get(GetRequest request, TransferControl control) {
         request.validateBlocks();
@@ -87,7 +87,8 @@ public final class RemoteTransfers {
      * Puts blocks of this worker into blocks that another one has leased to it. On this host the other worker fetches
      * them: the control is looked at before it is asked, and how long the answer is waited for is the link's affair.
      * Elsewhere this worker writes them; where it does not get to know that all have arrived, the other one keeps its
-     * blocks from any other use, and nothing may be put into them again.
+     * blocks from any other use, and nothing may be put into them again; as the bytes may be on their way, nothing else is
+     * to be written into the sources after any exception: close them and use others.
      *
      * @throws TransferException {@code INVALID_REQUEST}, {@code SHAPE_MISMATCH}, {@code DEADLINE_EXCEEDED},
      *         {@code CANCELLED}
