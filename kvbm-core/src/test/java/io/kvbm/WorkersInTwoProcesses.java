@@ -349,8 +349,7 @@ abstract class WorkersInTwoProcesses {
         IdentityChain chain = ToyWorker.chain(zero, 7, 6);
         PeerRun run = new PeerRun(8);
         try (PeerFeed feed = PeerFeed.of(peering.index(), peer.blockset())) {
-            follow(feed);
-            assertThat(peering.index().prefix(chain, 0, 6, run)).isEqualTo(4);
+            awaitPrefix(feed, chain, run, 4);
             assertThat(run.holder().epoch()).isEqualTo(peer.epoch());
             List<ImmutableBlock> taken = take(chain);
             assertThat(taken).hasSize(4);
@@ -362,12 +361,19 @@ abstract class WorkersInTwoProcesses {
             one.order("reuse");
             assertThat(peering.index().prefix(chain, 0, 6, run)).as("what is believed still").isEqualTo(4);
             assertThat(take(chain)).as("what was replaced meanwhile").isEmpty();
-            follow(feed);
-            assertThat(peering.index().prefix(chain, 0, 6, run)).isZero();
+            awaitPrefix(feed, chain, run, 0);
 
             one.be(worker(1, layout));
             assertThat(feed.take(page(feed.next(0)))).isEqualTo(PeerFeed.Outcome.RESTARTED);
         }
+    }
+
+    /** What happens there is told a moment later. */
+    private void awaitPrefix(PeerFeed feed, IdentityChain chain, PeerRun run, int blocks) {
+        await().untilAsserted(() -> {
+            follow(feed);
+            assertThat(peering.index().prefix(chain, 0, chain.size(), run)).isEqualTo(blocks);
+        });
     }
 
     /** The end of a lease comes behind the bytes, and nobody waits for it. */
