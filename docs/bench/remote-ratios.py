@@ -1,28 +1,12 @@
 #!/usr/bin/env python3
 """Prints markdown tables from `peer,op,param,metric,value,unit` lines of remote.sh: medians and ratios against targets."""
-import csv
 import statistics
-import sys
 
-values = {}
-for row in csv.reader(open(sys.argv[1], errors="replace")):
-    if len(row) == 6:
-        peer, op, param, metric, value, _ = row
-        values.setdefault((peer.split("-")[0], op, param, metric), []).append(float(value))
-
-
-def median(*key):
-    found = values.get(key)
-    return statistics.median(found) if found else float("nan")
+from lines import median, values, verdict
 
 
 def ours(op, size, batch, mode="", metric="call"):
     return median("kvbm", op, f"bs={size} batch={batch}{mode} t=1", metric)
-
-
-def verdict(ratio, target, most=False):
-    met = ratio <= target if most else ratio >= target
-    return f"{'≤' if most else '≥'} {target}{'' if met else ', missed'}"
 
 
 SIZES = [(4096, "4KiB", 0.9, 3.5), (65536, "64KiB", 0.95, None), (1048576, "1MiB", 0.95, 1.5)]
