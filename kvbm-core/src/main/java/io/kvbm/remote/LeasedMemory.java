@@ -170,7 +170,7 @@ final class LeasedMemory implements AutoCloseable {
     private void begin(PeerRequest.BeginWrite request, TransferControl control) {
         boolean begun = false;
         try {
-            requireDone(ask(request, control).orElseThrow(() -> LeasedRead.late(control)));
+            Refusal.requireDone("The worker", ask(request, control).orElseThrow(() -> LeasedRead.late(control)));
             if (!control.mayGoOn()) {
                 throw LeasedRead.late(control);
             }
@@ -179,16 +179,6 @@ final class LeasedMemory implements AutoCloseable {
             if (!begun) {
                 questions.execute(() -> tell(nothingWritten(request.write())));
             }
-        }
-    }
-
-    private static void requireDone(PeerAnswer answer) {
-        switch (answer) {
-            case PeerAnswer.Done _ -> {
-            }
-            case PeerAnswer.Refused(RemoteException.Kind kind, String message) -> throw new RemoteException(kind,
-                    "The worker refused: " + message);
-            default -> throw Refusal.malformed("The worker gave an answer to another question");
         }
     }
 

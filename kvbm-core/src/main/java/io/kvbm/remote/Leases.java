@@ -330,7 +330,7 @@ public final class Leases implements AutoCloseable {
     }
 
     private synchronized void pulled(long number, Lease.Write lease, List<Pin> pins) {
-        pins.forEach(pin -> filling.remove(pin.id()));
+        unfill(pins);
         lease.pulls--;
         freeIfOver(number, lease);
     }
@@ -373,7 +373,7 @@ public final class Leases implements AutoCloseable {
         if (write == null) {
             return false;
         }
-        write.pins().forEach(pin -> filling.remove(pin.id()));
+        unfill(write.pins());
         write.into().writes--;
         freeIfOver(write.lease(), write.into());
         return true;
@@ -445,14 +445,15 @@ public final class Leases implements AutoCloseable {
     private void freeIfOver(long number, Lease lease) {
         if ((lease instanceof Lease.Read || (lease instanceof Lease.Write write && write.mayBeFreed()))
                 && leases.remove(number) != null) {
-            writes.values().removeIf(write -> write.into() == lease && forget(write));
+            writes.values().stream().filter(write -> write.into() == lease).forEach(write -> unfill(write.pins()));
+            writes.values().removeIf(write -> write.into() == lease);
             lease.pins().close();
         }
     }
 
-    private boolean forget(Outside write) {
-        write.pins().forEach(pin -> filling.remove(pin.id()));
-        return true;
+    /** Nothing is copied or written into these blocks any more. */
+    private void unfill(List<Pin> pins) {
+        pins.forEach(pin -> filling.remove(pin.id()));
     }
 
     /** Leases nothing more. */

@@ -3,6 +3,7 @@ package io.kvbm.remote;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 
 import org.jspecify.annotations.Nullable;
@@ -174,19 +175,11 @@ public final class Peer {
      */
     void write(PutRequest request, TransferControl control) {
         LeasedMemory elsewhere = Optional.ofNullable(leased).orElseThrow();
-        int blocks = request.local().size();
-        begin(blocks);
-        boolean sound = false;
-        try {
+        var _ = attempt(request.local().size(), () -> {
             elsewhere.write(request.blockSet(), request.lease(), request.slots(), request.local(),
                     request.notification(), control);
-            sound = true;
-        } catch (RemoteException e) {
-            sound = isAnswer(e.kind());
-            throw e;
-        } finally {
-            end(blocks, sound);
-        }
+            return request;
+        }, _ -> true);
     }
 
     /** Whether its memory is reached by a transport, and by nothing else. */
@@ -195,12 +188,20 @@ public final class Peer {
     }
 
     private ReadResult counted(int blocks, long bytesPerBlock, Supplier<ReadResult> read) {
+        return attempt(blocks, () -> {
+            ReadResult result = read.get();
+            counters.count(result, bytesPerBlock);
+            return result;
+        }, result -> result.end() != ReadOutcome.CORRUPT && (isMapped() || result.end() != ReadOutcome.LATE));
+    }
+
+    /** Moves blocks, and has the breaker know whether the peer is there and as it should be. */
+    private <R> R attempt(int blocks, Supplier<R> move, Predicate<R> isSound) {
         begin(blocks);
         boolean sound = false;
         try {
-            ReadResult result = read.get();
-            counters.count(result, bytesPerBlock);
-            sound = result.end() != ReadOutcome.CORRUPT && (isMapped() || result.end() != ReadOutcome.LATE);
+            R result = move.get();
+            sound = isSound.test(result);
             return result;
         } catch (RemoteException e) {
             sound = isAnswer(e.kind());
@@ -236,19 +237,9 @@ public final class Peer {
         try {
             PeerAnswer answer = way.ask(request);
             answered = true;
-            requireDone(answer);
+            Refusal.requireDone(toString(), answer);
         } finally {
             end(blocks, answered);
-        }
-    }
-
-    private void requireDone(PeerAnswer answer) {
-        switch (answer) {
-            case PeerAnswer.Done _ -> {
-            }
-            case PeerAnswer.Refused(RemoteException.Kind kind, String message) -> throw new RemoteException(kind,
-                    this + " refused: " + message);
-            default -> throw Refusal.malformed(this + " gave an answer to another question");
         }
     }
 

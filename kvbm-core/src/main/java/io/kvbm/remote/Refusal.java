@@ -22,6 +22,17 @@ final class Refusal {
                 what + " is " + value + ", over the limit of " + limit + "; have the other worker export less");
     }
 
+    /** Throws what the other worker has refused with, or that it has answered something else than that it is done. */
+    static void requireDone(String who, PeerAnswer answer) {
+        switch (answer) {
+            case PeerAnswer.Done _ -> {
+            }
+            case PeerAnswer.Refused(RemoteException.Kind kind, String message) -> throw new RemoteException(kind,
+                    who + " refused: " + message);
+            default -> throw malformed(who + " gave an answer to another question");
+        }
+    }
+
     /** A piece of another worker's text, fit for an error message and a log. */
     static String quoted(String text) {
         return "'" + text.replaceAll("[^\\x20-\\x7e]", "?") + "'";
