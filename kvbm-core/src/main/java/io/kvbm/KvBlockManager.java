@@ -1,6 +1,7 @@
 package io.kvbm;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -8,13 +9,16 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.BlockDescriptorList;
 import io.kvbm.block.BlockHandle;
 import io.kvbm.block.BlockSet;
+import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.RemoteBlock;
 import io.kvbm.block.SlotBoard;
 import io.kvbm.error.ClosedException;
@@ -34,9 +38,11 @@ import io.kvbm.remote.GetRequest;
 import io.kvbm.remote.LocalWorker;
 import io.kvbm.remote.Peer;
 import io.kvbm.remote.Peering;
+import io.kvbm.remote.PrefixTaker;
 import io.kvbm.remote.PutRequest;
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.CacheLevel;
+import io.kvbm.tier.Tiering;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.ContentFingerprint;
 import io.kvbm.token.IdentityChain;
@@ -58,10 +64,18 @@ public final class KvBlockManager implements AutoCloseable {
     /** The block set of the host level. Sets have fixed numbers, whichever levels there are. */
     public static final int HOST_BLOCK_SET = 1;
 
+    /** The block set of the device level. */
+    public static final int DEVICE_BLOCK_SET = 2;
+
+    /** How often peers are asked for what is still missing of a sequence. */
+    private static final int MAX_TAKES = 4;
+
     private final long workerId;
     private final ContentFingerprint fingerprint;
     private final KvManagerModelConfig model;
     private final @Nullable BlockPool host;
+    private final @Nullable BlockPool device;
+    private final @Nullable Tiering tiering;
     private final EventLog events;
     private final TransferDispatcher transfers;
     private final MonotonicClock clock;
@@ -92,18 +106,32 @@ public final class KvBlockManager implements AutoCloseable {
         this.clock = config.clock();
         this.takeTimeout = config.sharing() == null ? Duration.ZERO : config.sharing().takeTimeout();
         this.events = new EventLog(config.eventCapacity(), config.eventDelivery());
-        this.transfers = TransferDispatcher.builder()
+        TransferDispatcher.Builder dispatcher = TransferDispatcher.builder()
                 .clock(config.clock())
                 .timeout(config.transferTimeout())
-                .checkAddresses(config.checkTransferAddresses())
-                .build();
+                .checkAddresses(config.checkTransferAddresses());
+        config.engines().forEach(dispatcher::engine);
+        this.transfers = dispatcher.build();
         try {
-            this.host = config.hostLayout() == null ? null : pool(config, config.hostLayout());
+            this.host = config.hostLayout() == null ? null : hostPool(config, config.hostLayout());
         } catch (RuntimeException | Error e) {
             transfers.close();
             events.close();
             throw e;
         }
+        try {
+            this.device = config.deviceLayout() == null ? null : devicePool(config, config.deviceLayout());
+        } catch (RuntimeException | Error e) {
+            transfers.close();
+            if (host != null) {
+                host.close();
+            }
+            events.close();
+            throw e;
+        }
+        this.tiering = host == null || device == null ? null
+                : new Tiering(device, host, transfers, config.tierLimits(), config.transferTimeout(), clock,
+                        config.routeObserver());
         try {
             this.peering = config.sharing() == null ? null : peering(config, config.sharing());
         } catch (RuntimeException | Error e) {
@@ -112,7 +140,10 @@ public final class KvBlockManager implements AutoCloseable {
             events.close();
             throw e;
         }
-        (host == null ? CompletableFuture.<Void>completedStage(null) : host.reserved())
+        var _ = CompletableFuture
+                .allOf(pools().stream()
+                        .map(pool -> pool.reserved().toCompletableFuture())
+                        .toArray(CompletableFuture[]::new))
                 .whenComplete((_, failure) -> {
                     if (failure == null) {
                         ready.complete(null);
@@ -194,12 +225,17 @@ public final class KvBlockManager implements AutoCloseable {
 
     /** The pool of the device level (G1); empty without a GPU. */
     public Optional<BlockPool> device() {
-        return Optional.empty();
+        return Optional.ofNullable(device);
+    }
+
+    /** What copies blocks between the levels; empty where there is only one. */
+    public Optional<Tiering> tiering() {
+        return Optional.ofNullable(tiering);
     }
 
     /** All pools, nearest level first. */
     public List<BlockPool> pools() {
-        return host == null ? List.of() : List.of(host);
+        return Stream.of(device, host).filter(Objects::nonNull).toList();
     }
 
     /** The worker's number, unsigned. */
@@ -312,7 +348,13 @@ public final class KvBlockManager implements AutoCloseable {
     public boolean drain(Duration timeout) throws InterruptedException {
         withdraw();
         draining = true;
-        return host == null || host.awaitIdle(timeout);
+        long deadline = clock.nanoTime() + Math.min(TimeUnit.NANOSECONDS.convert(timeout), Long.MAX_VALUE / 2);
+        for (BlockPool pool : pools()) {
+            if (!pool.awaitIdle(Duration.ofNanos(Math.max(0, deadline - clock.nanoTime())))) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** Whether new sequences are refused because the manager is closing. */
@@ -333,9 +375,10 @@ public final class KvBlockManager implements AutoCloseable {
         if (peering != null) {
             failure.attempt(peering::close);
         }
-        if (host != null) {
-            failure.attempt(host::close);
+        if (tiering != null) {
+            failure.attempt(tiering::close);
         }
+        pools().forEach(pool -> failure.attempt(pool::close));
         failure.attempt(events::close);
         failure.rethrow();
     }
@@ -349,17 +392,62 @@ public final class KvBlockManager implements AutoCloseable {
             throw new ClosedException("The block manager of worker " + Long.toUnsignedString(workerId)
                     + " is closing; open sequences before it stops");
         }
+        if (device != null && !device.blocks().isLost()) {
+            return device;
+        }
         if (host == null) {
-            throw new ConfigException(ConfigException.Kind.MISSING,
-                    "No level of memory is configured; sequences need a host layout");
+            throw device == null
+                    ? new ConfigException(ConfigException.Kind.MISSING,
+                            "No level of memory is configured; sequences need a host layout or a device layout")
+                    : new ClosedException("The memory of " + device + " is lost, and there is no host level; restart"
+                            + " the process to use it again");
         }
         return host;
     }
 
-    /** Puts what peers have of a sequence in the place of blocks to be filled; returns how many were replaced. */
+    /**
+     * Puts what is held below, and what peers hold, of a sequence in the place of blocks to be filled; returns how many
+     * were replaced.
+     */
     int take(BlockPool pool, IdentityChain chain, int from, List<BlockHandle> blocks) {
-        return peering == null ? 0
-                : peering.taker().take(pool, chain, from, blocks, new TransferControl(clock, takeTimeout));
+        if (tiering == null || pool == host) {
+            return peering == null ? 0
+                    : peering.taker().take(pool, chain, from, blocks, new TransferControl(clock, takeTimeout));
+        }
+        int held = tiering.onboard(chain, from, blocks);
+        int missing = blocks.size() - held;
+        if (peering == null || missing == 0 || takeBelow(chain, from + held, missing) == 0) {
+            return held;
+        }
+        return held + tiering.onboard(chain, from + held, blocks.subList(held, blocks.size()));
+    }
+
+    /** Takes what peers hold into the host level, from where it is onboarded; returns how many blocks have come. */
+    private int takeBelow(IdentityChain chain, int from, int wanted) {
+        BlockPool below = Objects.requireNonNull(host);
+        PrefixTaker taker = Objects.requireNonNull(peering).taker();
+        TransferControl control = new TransferControl(clock, takeTimeout);
+        int taken = 0;
+        for (int n = 0; n < MAX_TAKES && taken < wanted && control.mayGoOn(); n++) {
+            int room = Math.min(taker.proposes(chain, from + taken, from + wanted), below.availableBlocks());
+            if (room == 0) {
+                break;
+            }
+            List<BlockHandle> own = new ArrayList<>(below.allocateBlocks(room));
+            try {
+                taken += taker.take(below, chain, from + taken, own, control);
+            } finally {
+                below.closeAll(own);
+            }
+        }
+        return taken;
+    }
+
+    /** Has registered blocks of a sequence copied to the level below, behind it. */
+    void registered(BlockPool pool, List<ImmutableBlock> blocks, IdentityChain chain, int from) {
+        if (tiering != null && pool == device) {
+            tiering.offload(blocks, chain, from);
+        }
     }
 
     void sequenceOpened(int tokens, int reused) {
@@ -381,7 +469,43 @@ public final class KvBlockManager implements AutoCloseable {
         ended.increment();
     }
 
-    private BlockPool pool(KvBlockManagerConfig config, KvManagerLayoutConfig level) {
+    private BlockPool hostPool(KvBlockManagerConfig config, KvManagerLayoutConfig level) {
+        BlockMemory memory = memory(level);
+        KvManagerSharingConfig sharing = config.sharing();
+        Optional<SlotBoard> board = Optional.empty();
+        try {
+            BlockSet blocks = new BlockSet(memory, HOST_BLOCK_SET, workerId, CacheLevel.G2);
+            BlockPoolBuilder pool = builder(config, blocks);
+            if (sharing == null) {
+                return pool.build();
+            }
+            register(memory, sharing);
+            board = board(blocks, config.runtime().epoch(), sharing);
+            board.ifPresent(pool::board);
+            BlockPool shared = pool.build();
+            board.ifPresent(stated -> check(blocks.level(), memory, stated, sharing.checksums()));
+            return shared;
+        } catch (RuntimeException | Error e) {
+            board.ifPresent(SlotBoard::close);
+            giveBack(level, memory);
+            throw e;
+        }
+    }
+
+    private BlockPool devicePool(KvBlockManagerConfig config, KvManagerLayoutConfig level) {
+        BlockMemory memory = memory(level);
+        try {
+            if (config.sharing() != null) {
+                register(memory, config.sharing());
+            }
+            return builder(config, new BlockSet(memory, DEVICE_BLOCK_SET, workerId, CacheLevel.G1)).build();
+        } catch (RuntimeException | Error e) {
+            giveBack(level, memory);
+            throw e;
+        }
+    }
+
+    private BlockMemory memory(KvManagerLayoutConfig level) {
         LayoutConfig layout = LayoutConfig.builder()
                 .numBlocks(level.numBlocks())
                 .numLayers(model.numLayers())
@@ -390,39 +514,34 @@ public final class KvBlockManager implements AutoCloseable {
                 .innerDim(model.innerDim())
                 .alignment(level.alignment())
                 .dtype(model.dtype())
+                .heads(model.heads())
+                .headOrder(level.headOrder() == null ? model.headOrder() : level.headOrder())
                 .build();
-        BlockMemory memory = level.allocator() != null
-                ? BlockMemory.allocate(layout, level.layoutType(), level.allocator())
+        return level.allocator() != null ? BlockMemory.allocate(layout, level.layoutType(), level.allocator())
                 : BlockMemory.over(BlockLayout.of(layout, level.layoutType()),
                         Objects.requireNonNull(level.storage()));
-        KvManagerSharingConfig sharing = config.sharing();
-        Optional<SlotBoard> board = Optional.empty();
-        try {
-            BlockSet blocks = new BlockSet(memory, HOST_BLOCK_SET, workerId, CacheLevel.G2);
-            BlockPoolBuilder pool = BlockPool.builder(blocks)
-                    .identity(model.identityKind())
-                    .reusePolicy(config.reusePolicy())
-                    .leakDetection(config.leakDetection())
-                    .events(events)
-                    .clock(config.clock());
-            if (sharing == null) {
-                return pool.build();
-            }
-            RemoteTransport transport = sharing.transport();
-            if (transport != null) {
-                memory.storages().forEach(transport::register);
-            }
-            board = board(blocks, config.runtime().epoch(), sharing);
-            board.ifPresent(pool::board);
-            BlockPool shared = pool.build();
-            board.ifPresent(stated -> check(blocks.level(), memory, stated, sharing.checksums()));
-            return shared;
-        } catch (RuntimeException | Error e) {
-            board.ifPresent(SlotBoard::close);
-            if (level.allocator() != null) {
-                memory.close();
-            }
-            throw e;
+    }
+
+    /** What the application has made stays its own where no manager is made of it. */
+    private static void giveBack(KvManagerLayoutConfig level, BlockMemory memory) {
+        if (level.allocator() != null) {
+            memory.close();
+        }
+    }
+
+    private BlockPoolBuilder builder(KvBlockManagerConfig config, BlockSet blocks) {
+        return BlockPool.builder(blocks)
+                .identity(model.identityKind())
+                .reusePolicy(config.reusePolicy())
+                .leakDetection(config.leakDetection())
+                .events(events)
+                .clock(config.clock());
+    }
+
+    private static void register(BlockMemory memory, KvManagerSharingConfig sharing) {
+        RemoteTransport transport = sharing.transport();
+        if (transport != null) {
+            memory.storages().forEach(transport::register);
         }
     }
 
@@ -440,7 +559,9 @@ public final class KvBlockManager implements AutoCloseable {
     private Peering peering(KvBlockManagerConfig config, KvManagerSharingConfig sharing) {
         LocalWorker local = new LocalWorker(workerId, config.runtime().epoch(), fingerprint,
                 host == null ? Map.of() : Map.of(CacheLevel.G2, host.blocks().layout().config()));
-        EventJournal journal = EventJournal.open(workerId, local.epoch(), pools(), events, config.eventCapacity());
+        EventJournal journal = EventJournal.open(workerId, local.epoch(), host == null ? List.of() : List.of(host),
+                events,
+                config.eventCapacity());
         return new Peering(local, pools(), journal, sharing.limits(), sharing.memories(), sharing.transport(),
                 config.clock(), sharing.random(), config.transferTimeout());
     }

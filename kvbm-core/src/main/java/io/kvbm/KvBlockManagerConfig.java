@@ -1,6 +1,7 @@
 package io.kvbm;
 
 import java.time.Duration;
+import java.util.List;
 
 import org.jspecify.annotations.Nullable;
 
@@ -9,7 +10,10 @@ import io.kvbm.event.EventDelivery;
 import io.kvbm.event.EventLog;
 import io.kvbm.pool.LeakDetection;
 import io.kvbm.pool.ReusePolicy;
+import io.kvbm.tier.RouteObserver;
+import io.kvbm.tier.TierLimits;
 import io.kvbm.time.MonotonicClock;
+import io.kvbm.transfer.TransferEngine;
 
 /**
  * Everything a {@link KvBlockManager} is made from.
@@ -17,6 +21,10 @@ import io.kvbm.time.MonotonicClock;
  * @param runtime who the manager is
  * @param model what the model computes
  * @param hostLayout the host level (G2); null for a manager without one
+ * @param deviceLayout the device level (G1); null for a manager without one
+ * @param engines what moves bytes to and from memory that the processor does not reach
+ * @param tierLimits how much may be copied between levels at once
+ * @param routeObserver is told of the copies between levels
  * @param sharing what is shared with other workers; null for a manager that works for itself alone
  * @param reusePolicy which block is reused first
  * @param leakDetection how many calls have a leak net
@@ -27,12 +35,15 @@ import io.kvbm.time.MonotonicClock;
  * @param clock the clock of deadlines
  */
 public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerModelConfig model,
-        @Nullable KvManagerLayoutConfig hostLayout, @Nullable KvManagerSharingConfig sharing, ReusePolicy reusePolicy,
+        @Nullable KvManagerLayoutConfig hostLayout, @Nullable KvManagerLayoutConfig deviceLayout,
+        List<TransferEngine> engines, TierLimits tierLimits, RouteObserver routeObserver,
+        @Nullable KvManagerSharingConfig sharing, ReusePolicy reusePolicy,
         LeakDetection leakDetection, int eventCapacity, EventDelivery eventDelivery, Duration transferTimeout,
         boolean checkTransferAddresses, MonotonicClock clock) {
 
     /** Refuses values out of range with a {@link ConfigException} that names them. */
     public KvBlockManagerConfig {
+        engines = List.copyOf(engines);
         if (eventCapacity < 1 || Integer.bitCount(eventCapacity) != 1) {
             throw new ConfigException(ConfigException.Kind.INVALID,
                     "eventCapacity is " + eventCapacity + "; give a power of two");
@@ -54,6 +65,10 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
         private @Nullable KvManagerRuntimeConfig runtime;
         private @Nullable KvManagerModelConfig model;
         private @Nullable KvManagerLayoutConfig hostLayout;
+        private @Nullable KvManagerLayoutConfig deviceLayout;
+        private List<TransferEngine> engines = List.of();
+        private TierLimits tierLimits = TierLimits.DEFAULT;
+        private RouteObserver routeObserver = RouteObserver.NONE;
         private @Nullable KvManagerSharingConfig sharing;
         private ReusePolicy reusePolicy = ReusePolicy.LINEAGE;
         private LeakDetection leakDetection = LeakDetection.SAMPLED;
@@ -80,6 +95,30 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
         /** The host level; none unless set. */
         public Builder hostLayout(KvManagerLayoutConfig value) {
             this.hostLayout = value;
+            return this;
+        }
+
+        /** The device level; none unless set. Sequences use it, with the host level beneath. */
+        public Builder deviceLayout(KvManagerLayoutConfig value) {
+            this.deviceLayout = value;
+            return this;
+        }
+
+        /** What moves bytes to and from memory that the processor does not reach; they stay their maker's. */
+        public Builder engines(List<? extends TransferEngine> value) {
+            this.engines = List.copyOf(value);
+            return this;
+        }
+
+        /** How much may be copied between levels at once; {@link TierLimits#DEFAULT} unless set. */
+        public Builder tierLimits(TierLimits value) {
+            this.tierLimits = value;
+            return this;
+        }
+
+        /** Is told of the copies between levels; nobody unless set. */
+        public Builder routeObserver(RouteObserver value) {
+            this.routeObserver = value;
             return this;
         }
 
@@ -133,7 +172,8 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
 
         /** The configuration. */
         public KvBlockManagerConfig build() {
-            return new KvBlockManagerConfig(required("runtime", runtime), required("model", model), hostLayout, sharing,
+            return new KvBlockManagerConfig(required("runtime", runtime), required("model", model), hostLayout,
+                    deviceLayout, engines, tierLimits, routeObserver, sharing,
                     reusePolicy, leakDetection, eventCapacity, eventDelivery, transferTimeout, checkTransferAddresses,
                     clock);
         }

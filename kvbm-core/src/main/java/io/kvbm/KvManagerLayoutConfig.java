@@ -5,6 +5,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.error.ConfigException;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.storage.Storage;
 import io.kvbm.storage.StorageAllocator;
@@ -16,11 +17,13 @@ import io.kvbm.storage.StorageAllocator;
  * @param numBlocks blocks, at least 1
  * @param layoutType how they are laid out
  * @param alignment bytes to which the start of every block is aligned, a power of two
+ * @param headOrder order of tokens and heads in a region; null for the model's own
  * @param storage the memory itself, which goes over to the manager unless making it fails; null where it is allocated
  * @param allocator where the memory comes from; null where it is given
  */
 public record KvManagerLayoutConfig(int numBlocks, LayoutType layoutType, int alignment,
-        @Nullable List<Storage> storage, @Nullable StorageAllocator<? extends Storage> allocator) {
+        @Nullable HeadOrder headOrder, @Nullable List<Storage> storage,
+        @Nullable StorageAllocator<? extends Storage> allocator) {
 
     /** Refuses values out of range and anything but one source of memory, with a {@link ConfigException}. */
     public KvManagerLayoutConfig {
@@ -50,6 +53,7 @@ public record KvManagerLayoutConfig(int numBlocks, LayoutType layoutType, int al
         private int numBlocks;
         private LayoutType layoutType = LayoutType.FULLY_CONTIGUOUS;
         private int alignment = 1;
+        private @Nullable HeadOrder headOrder;
         private @Nullable List<Storage> storage;
         private @Nullable StorageAllocator<? extends Storage> allocator;
 
@@ -73,6 +77,12 @@ public record KvManagerLayoutConfig(int numBlocks, LayoutType layoutType, int al
             return this;
         }
 
+        /** Order of tokens and heads in a region, as the engine's kernels have it; the model's own unless set. */
+        public Builder headOrder(HeadOrder value) {
+            this.headOrder = value;
+            return this;
+        }
+
         /** Memory that the manager takes over; null is as good as not set. */
         public Builder storage(@Nullable List<Storage> value) {
             this.storage = value;
@@ -87,7 +97,7 @@ public record KvManagerLayoutConfig(int numBlocks, LayoutType layoutType, int al
 
         /** The configuration. */
         public KvManagerLayoutConfig build() {
-            return new KvManagerLayoutConfig(numBlocks, layoutType, alignment, storage, allocator);
+            return new KvManagerLayoutConfig(numBlocks, layoutType, alignment, headOrder, storage, allocator);
         }
     }
 }

@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 import io.kvbm.error.ConfigException;
 import io.kvbm.layout.DType;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.token.ContentFingerprint;
 import io.kvbm.token.IdentityKind;
 import io.kvbm.token.ModelIdentity;
@@ -18,11 +19,13 @@ import io.kvbm.token.ModelIdentity;
  * @param pageSize tokens per block, at least 1
  * @param innerDim elements per token in one region, at least 1
  * @param dtype the element type
+ * @param heads K/V heads that the elements of a token are split into, at least 1
+ * @param headOrder order of tokens and heads in a region of host memory, and wherever a level says nothing else
  * @param identityKind how blocks are identified
  * @param fingerprint what makes content interchangeable between workers; without one nothing is
  */
 public record KvManagerModelConfig(int numLayers, int outerDim, int pageSize, int innerDim, DType dtype,
-        IdentityKind identityKind, @Nullable ContentFingerprint fingerprint) {
+        int heads, HeadOrder headOrder, IdentityKind identityKind, @Nullable ContentFingerprint fingerprint) {
 
     /** Refuses numbers below 1 with a {@link ConfigException} that names them. */
     public KvManagerModelConfig {
@@ -30,6 +33,7 @@ public record KvManagerModelConfig(int numLayers, int outerDim, int pageSize, in
         requirePositive("outerDim", outerDim);
         requirePositive("pageSize", pageSize);
         requirePositive("innerDim", innerDim);
+        requirePositive("heads", heads);
     }
 
     /**
@@ -51,7 +55,7 @@ public record KvManagerModelConfig(int numLayers, int outerDim, int pageSize, in
                             + " elements per token, over the limit of " + Integer.MAX_VALUE + "; correct them");
         }
         return new KvManagerModelConfig(model.layers(), model.outer(), model.pageSize(), (int) innerDim, dtype,
-                model.identityKind(), model.fingerprint());
+                model.heads(), model.headOrder(), model.identityKind(), model.fingerprint());
     }
 
     /** Starts the geometry of a model without a name, whose content this worker keeps for itself. */
@@ -74,6 +78,8 @@ public record KvManagerModelConfig(int numLayers, int outerDim, int pageSize, in
         private @Nullable Integer innerDim;
         private int outerDim = 1;
         private DType dtype = DType.FP16;
+        private int heads = 1;
+        private HeadOrder headOrder = HeadOrder.NHD;
         private IdentityKind identityKind = IdentityKind.SHA256;
 
         private Builder() {}
@@ -108,6 +114,18 @@ public record KvManagerModelConfig(int numLayers, int outerDim, int pageSize, in
             return this;
         }
 
+        /** K/V heads that the elements of a token are split into; 1 unless set. */
+        public Builder heads(int value) {
+            this.heads = value;
+            return this;
+        }
+
+        /** Order of tokens and heads in a region; {@link HeadOrder#NHD} unless set. */
+        public Builder headOrder(HeadOrder value) {
+            this.headOrder = value;
+            return this;
+        }
+
         /** How blocks are identified; SHA-256 unless set. */
         public Builder identityKind(IdentityKind value) {
             this.identityKind = value;
@@ -117,7 +135,7 @@ public record KvManagerModelConfig(int numLayers, int outerDim, int pageSize, in
         /** The configuration. */
         public KvManagerModelConfig build() {
             return new KvManagerModelConfig(required("numLayers", numLayers), outerDim, required("pageSize", pageSize),
-                    required("innerDim", innerDim), dtype, identityKind, null);
+                    required("innerDim", innerDim), dtype, heads, headOrder, identityKind, null);
         }
 
         private static int required(String name, @Nullable Integer value) {

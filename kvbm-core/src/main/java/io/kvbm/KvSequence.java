@@ -95,6 +95,7 @@ public final class KvSequence implements AutoCloseable {
             handles.addAll(acquired.found());
             handles.addAll(acquired.own());
             int found = acquired.found().size();
+            manager.registered(pool, acquired.found(), chain, 0);
             int taken = found < reusable ? take(found, handles) : 0;
             KvSequence sequence = new KvSequence(manager, pool, chain, tokens, found + taken, handles);
             manager.sequenceOpened(tokens.length, sequence.reusedTokens);
@@ -199,6 +200,7 @@ public final class KvSequence implements AutoCloseable {
             List<MutableBlock> filled = new ArrayList<>(run.size());
             run.forEach(handle -> filled.add((MutableBlock) handle));
             BlockList<ImmutableBlock> shared = pool.registerBlocks(filled, chain, registered);
+            manager.registered(pool, shared, chain, registered);
             for (int i = 0; i < shared.size(); i++) {
                 run.set(i, shared.get(i));
             }

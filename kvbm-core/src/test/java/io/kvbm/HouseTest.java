@@ -42,6 +42,10 @@ class HouseTest {
                 .definedBy("io.kvbm.remote") //
                 .layer("nixl")
                 .definedBy("io.kvbm.nixl") //
+                .layer("cuda")
+                .definedBy("io.kvbm.cuda") //
+                .layer("tier")
+                .definedBy("io.kvbm.tier") //
                 .layer("manager")
                 .definedBy("io.kvbm") //
                 .whereLayer("time")
@@ -49,7 +53,7 @@ class HouseTest {
                 .whereLayer("error")
                 .mayNotAccessAnyLayer() //
                 .whereLayer("token")
-                .mayOnlyAccessLayers("error") //
+                .mayOnlyAccessLayers("error", "layout") //
                 .whereLayer("layout")
                 .mayOnlyAccessLayers("error") //
                 .whereLayer("storage")
@@ -67,6 +71,10 @@ class HouseTest {
                         "transfer") //
                 .whereLayer("nixl")
                 .mayOnlyAccessLayers("error", "time", "layout", "storage", "block", "transfer") //
+                .whereLayer("cuda")
+                .mayOnlyAccessLayers("error", "time", "layout", "storage", "block", "transfer") //
+                .whereLayer("tier")
+                .mayOnlyAccessLayers("error", "time", "token", "layout", "storage", "block", "pool", "transfer") //
                 .check(HOUSE);
     }
 
@@ -81,6 +89,18 @@ class HouseTest {
     }
 
     @Test
+    void onlyOneClassOfTheRoomOfCudaNamesJcuda() {
+        noClasses().that()
+                .doNotHaveFullyQualifiedName("io.kvbm.cuda.Driver")
+                .and()
+                .haveNameNotMatching("io\\.kvbm\\.cuda\\.Driver\\$.*")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("jcuda..")
+                .check(HOUSE);
+    }
+
+    @Test
     void roomsHaveNoCycles() {
         slices().matching("io.kvbm.(*)..").should().beFreeOfCycles().check(HOUSE);
     }
@@ -89,7 +109,7 @@ class HouseTest {
     void coreKnowsNoFramework() {
         noClasses().should()
                 .dependOnClassesThat()
-                .resideInAnyPackage("org.springframework..", "io.micrometer..", "jcuda..", "sun.misc..",
+                .resideInAnyPackage("org.springframework..", "io.micrometer..", "sun.misc..",
                         "jdk.internal..")
                 .check(HOUSE);
     }

@@ -11,6 +11,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 import io.kvbm.error.ConfigException;
 import io.kvbm.layout.DType;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.storage.NullStorage;
@@ -115,8 +116,9 @@ class KvBlockManagerConfigTest {
     @Test
     void theGeometryOfAKnownModel() {
         KvManagerModelConfig config = KvManagerModelConfig.of(llama().build());
-        assertThat(config).isEqualTo(new KvManagerModelConfig(32, 2, 16, 1024, DType.BF16, IdentityKind.SHA256,
-                llama().build().fingerprint()));
+        assertThat(config)
+                .isEqualTo(new KvManagerModelConfig(32, 2, 16, 1024, DType.BF16, 8, HeadOrder.NHD, IdentityKind.SHA256,
+                        llama().build().fingerprint()));
     }
 
     @Test

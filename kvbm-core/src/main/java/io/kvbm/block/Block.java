@@ -44,6 +44,15 @@ public sealed interface Block permits BlockHandle {
     MemorySegment layer(int layer);
 
     /**
+     * Where the region of one layer and one outer part starts in the address space of its memory, unsigned: what a kernel
+     * is given. Of a GPU where the block lies there.
+     *
+     * @throws io.kvbm.error.LayoutException where the layout has no such layer or part
+     * @throws io.kvbm.error.ClosedException after the handle was closed
+     */
+    long address(int layer, int outer);
+
+    /**
      * The whole block, without padding behind it. Read-only where the block is shared.
      *
      * @throws io.kvbm.error.LayoutException where the layout keeps the layers apart

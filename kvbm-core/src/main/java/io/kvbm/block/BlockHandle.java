@@ -67,6 +67,11 @@ public abstract sealed class BlockHandle implements Block, AutoCloseable permits
         return view(memory().block(slot));
     }
 
+    @Override
+    public final long address(int layer, int outer) {
+        return memory().address(slot, layer, outer);
+    }
+
     /** The caller's wish and the pool's ticks for this block. */
     public final BlockMetadata metadata() {
         return owner().metadata(this);

@@ -65,6 +65,11 @@ public final class BlockSet {
         return memory.storageType();
     }
 
+    /** Whether the memory is lost, as that of a GPU which has failed; it never comes back. */
+    public boolean isLost() {
+        return memory.isLost();
+    }
+
     /** The memory, one range for each storage of the layout. */
     public List<MemoryRange> ranges() {
         return memory.ranges();

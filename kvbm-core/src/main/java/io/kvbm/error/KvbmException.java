@@ -7,9 +7,9 @@ import org.jspecify.annotations.Nullable;
  * what to do; its {@link #decision()} says how the caller goes on.
  */
 public abstract sealed class KvbmException extends RuntimeException
-        permits BlockException, ClosedException, ConfigException, DescriptorException, IdentityException,
-        LayoutException, NixlException, PoolException, RemoteException, StorageException, TokenException,
-        TransferException {
+        permits BlockException, ClosedException, ConfigException, CudaException, DescriptorException,
+        IdentityException, LayoutException, NixlException, PoolException, RemoteException, StorageException,
+        TokenException, TransferException {
 
     private static final long serialVersionUID = 1L;
 

@@ -88,6 +88,16 @@ public sealed interface BlockLayout permits FullyContiguousLayout, LayerSeparate
         return config().dtype();
     }
 
+    /** Heads that the elements of a token are split into. */
+    default int heads() {
+        return config().heads();
+    }
+
+    /** Order of tokens and heads in a region. */
+    default HeadOrder headOrder() {
+        return config().headOrder();
+    }
+
     /** Bytes of one region: page size × inner dimension × element size. */
     default long regionSize() {
         return regionSize(config());

@@ -15,9 +15,11 @@ import io.kvbm.error.LayoutException;
  * @param innerDim elements per token in one region, at least 1
  * @param alignment bytes to which the start of every block is aligned, a power of two; 1 for none
  * @param dtype element type
+ * @param heads heads that the elements of a token are split into; 1 where that is of no concern
+ * @param headOrder order of tokens and heads in a region; means nothing where heads is 1
  */
 public record LayoutConfig(int numBlocks, int numLayers, int outerDim, int pageSize, int innerDim, int alignment,
-        DType dtype) {
+        DType dtype, int heads, HeadOrder headOrder) {
 
     /** Starts a configuration. */
     public static Builder builder() {
@@ -25,7 +27,8 @@ public record LayoutConfig(int numBlocks, int numLayers, int outerDim, int pageS
     }
 
     /**
-     * Refuses dimensions below 1 and an alignment that is no power of two.
+     * Refuses dimensions below 1, an alignment that is no power of two, and heads that do not divide the elements of a
+     * token.
      *
      * @throws LayoutException {@code INVALID_CONFIG}
      */
@@ -38,6 +41,10 @@ public record LayoutConfig(int numBlocks, int numLayers, int outerDim, int pageS
         if (alignment < 1 || Integer.bitCount(alignment) != 1) {
             throw new LayoutException(LayoutException.Kind.INVALID_CONFIG,
                     "alignment is " + alignment + "; give a power of two, or 1 for none");
+        }
+        if (heads < 1 || innerDim % heads != 0) {
+            throw new LayoutException(LayoutException.Kind.INVALID_CONFIG, "heads is " + heads + " and innerDim "
+                    + innerDim + "; give a number of heads that divides it");
         }
     }
 
@@ -58,6 +65,8 @@ public record LayoutConfig(int numBlocks, int numLayers, int outerDim, int pageS
         private int outerDim = 1;
         private int alignment = 1;
         private DType dtype = DType.FP16;
+        private int heads = 1;
+        private HeadOrder headOrder = HeadOrder.NHD;
 
         private Builder() {}
 
@@ -103,10 +112,22 @@ public record LayoutConfig(int numBlocks, int numLayers, int outerDim, int pageS
             return this;
         }
 
+        /** Heads that the elements of a token are split into; 1 unless set. */
+        public Builder heads(int value) {
+            this.heads = value;
+            return this;
+        }
+
+        /** Order of tokens and heads in a region; {@link HeadOrder#NHD} unless set. */
+        public Builder headOrder(HeadOrder value) {
+            this.headOrder = value;
+            return this;
+        }
+
         /** The configuration. */
         public LayoutConfig build() {
             return new LayoutConfig(required("numBlocks", numBlocks), required("numLayers", numLayers), outerDim,
-                    required("pageSize", pageSize), required("innerDim", innerDim), alignment, dtype);
+                    required("pageSize", pageSize), required("innerDim", innerDim), alignment, dtype, heads, headOrder);
         }
 
         private static int required(String name, @Nullable Integer value) {

@@ -8,6 +8,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.error.NixlException;
+import io.kvbm.storage.StorageType;
 
 /**
  * A way on which an agent moves bytes, made of a plugin such as {@code UCX}: memory is registered with it, and requests
@@ -16,6 +17,7 @@ import io.kvbm.error.NixlException;
 public final class NixlBackend {
 
     private static final int DRAM = 0;
+    private static final int VRAM = 1;
     private static final long HOST = 0;
     private static final long NO_METADATA = 0;
 
@@ -110,6 +112,13 @@ public final class NixlBackend {
      *         {@code SETUP_FAILED} where the backend refuses
      */
     public NixlMemory register(long address, long size) {
+        return register(new StorageType.System(), address, size);
+    }
+
+    /**
+     * Registers memory of this kind, see {@link #register(long, long)}; that of a GPU only where the plugin knows GPUs.
+     */
+    public NixlMemory register(StorageType type, long address, long size) {
         TransferRanges.requireRange(address, size);
         NixlApi api = core.api();
         core.lock().lock();
@@ -118,7 +127,7 @@ public final class NixlBackend {
             registered.requireFree(plugin, address, size);
             String name = "Memory of " + size + " bytes at 0x" + Long.toHexString(address) + " of agent "
                     + core.name();
-            long list = registrationList(core, address, size);
+            long list = registrationList(core, type, address, size);
             int status = api.registerMem(core.pointer(), list, chosen);
             if (!NixlStatus.isGood(status)) {
                 api.destroyRegDlist(list);
@@ -142,10 +151,13 @@ public final class NixlBackend {
         }
     }
 
-    private static long registrationList(AgentCore core, long address, long size) {
-        core.api().createRegDlist(DRAM, core.out().first());
+    private static long registrationList(AgentCore core, StorageType type, long address, long size) {
+        boolean onGpu = type instanceof StorageType.Device;
+        core.api().createRegDlist(onGpu ? VRAM : DRAM, core.out().first());
         long list = core.out().value();
-        core.api().regDlistAddDesc(list, address, size, HOST, NO_METADATA, 0);
+        core.api()
+                .regDlistAddDesc(list, address, size, type instanceof StorageType.Device(int gpu) ? gpu : HOST,
+                        NO_METADATA, 0);
         return list;
     }
 

@@ -3,7 +3,7 @@ package io.kvbm.nixl;
 import io.kvbm.storage.RegistrationHandle;
 
 /**
- * Host memory that is registered with a backend: other agents can reach it once they have loaded this one's metadata,
+ * Memory that is registered with a backend: other agents can reach it once they have loaded this one's metadata,
  * and requests can name it. It stays registered until it is closed, at the latest with the agent.
  */
 public final class NixlMemory implements RegistrationHandle, AutoCloseable {

@@ -15,6 +15,7 @@ import io.kvbm.error.FirstFailure;
 import io.kvbm.error.NixlException;
 import io.kvbm.error.StorageException;
 import io.kvbm.storage.HostStorage;
+import io.kvbm.storage.RegistrableStorage;
 import io.kvbm.storage.Storage;
 import io.kvbm.transfer.RemoteAccess;
 import io.kvbm.transfer.RemoteTransport;
@@ -98,10 +99,26 @@ public final class NixlTransport implements RemoteTransport {
 
     @Override
     public void register(Storage storage) {
-        if (!(storage instanceof HostStorage host)) {
-            throw new StorageException(StorageException.Kind.OPERATION_FAILED, "Memory of kind " + storage.type()
-                    + " cannot be registered with NIXL here; share blocks that lie in host memory");
+        switch (storage) {
+            case HostStorage host -> register(host);
+            case RegistrableStorage other -> registerForOthers(other);
+            default -> throw new StorageException(StorageException.Kind.OPERATION_FAILED, "Memory of kind "
+                    + storage.type() + " cannot be registered with NIXL here; share blocks that lie in host memory");
         }
+    }
+
+    /** What others may reach although no block is moved there by this worker. A plugin that does not know GPUs refuses. */
+    private void registerForOthers(RegistrableStorage storage) {
+        try {
+            storage.registrations()
+                    .register(NAME, () -> backend.register(storage.type(), storage.address(), storage.size()));
+        } catch (NixlException e) {
+            log.info("NIXL does not reach {}, so other workers get its blocks from host memory only: {}", storage,
+                    e.getMessage());
+        }
+    }
+
+    private void register(HostStorage host) {
         host.registrations().register(NAME, () -> {
             NixlMemory memory = backend.register(host.address(), host.size());
             try {

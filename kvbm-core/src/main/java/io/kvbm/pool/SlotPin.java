@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import io.kvbm.block.BlockId;
 import io.kvbm.block.Pin;
 import io.kvbm.layout.BlockLayout;
+import io.kvbm.storage.StorageType;
 
 /** One of the holds of {@link SlotPins}, made each time it is asked for. */
 final class SlotPin implements Pin {
@@ -30,6 +31,16 @@ final class SlotPin implements Pin {
     @Override
     public MemorySegment segment(int layer, int outer) {
         return view(pins.pool().memoryOfBlocks().part(pins.slot(place), layer, outer));
+    }
+
+    @Override
+    public long address(int layer, int outer) {
+        return pins.pool().memoryOfBlocks().address(pins.slot(place), layer, outer);
+    }
+
+    @Override
+    public StorageType storageType() {
+        return pins.pool().blocks().storageType();
     }
 
     @Override

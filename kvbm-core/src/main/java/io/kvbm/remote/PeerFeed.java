@@ -69,10 +69,14 @@ public final class PeerFeed implements AutoCloseable {
         this.peer = index.open(workerId, epoch, levels);
     }
 
-    /** A feed of the block sets that a worker exports. */
+    /** A feed of the block sets that a worker exports and others can read: those in host memory. */
     public static PeerFeed of(PeerIndex index, Blockset blockset) {
         return new PeerFeed(index, blockset.workerId(), blockset.epoch(),
-                blockset.levels().stream().map(IndexedLevel::of).toList());
+                blockset.levels()
+                        .stream()
+                        .filter(level -> ExportedLevel.isHost(level.storageType()))
+                        .map(IndexedLevel::of)
+                        .toList());
     }
 
     // ---------------------------------------------------------------------------------------------- ask

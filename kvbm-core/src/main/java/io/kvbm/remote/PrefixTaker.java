@@ -42,6 +42,13 @@ public final class PrefixTaker {
     }
 
     /**
+     * How many of a sequence's blocks {@code from}, {@code from + 1}, … below {@code to} one peer is believed to have.
+     */
+    public int proposes(IdentityChain chain, int from, int to) {
+        return index.prefix(chain, from, to, new PeerRun(0));
+    }
+
+    /**
      * Puts registered blocks that hold a sequence's blocks {@code from}, {@code from + 1}, … in the place of private ones,
      * as many as peers have. What the private blocks hold that are left is undefined afterwards.
      *

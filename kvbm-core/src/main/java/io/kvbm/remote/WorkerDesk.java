@@ -11,6 +11,7 @@ import org.slf4j.LoggerFactory;
 import io.kvbm.error.KvbmException;
 import io.kvbm.error.RemoteException;
 import io.kvbm.pool.BlockPool;
+import io.kvbm.storage.StorageType;
 import io.kvbm.transfer.RemoteTransport;
 
 /**
@@ -191,11 +192,18 @@ public final class WorkerDesk implements PeerLink {
     }
 
     private BlockPool pool(int set) {
-        return pools.stream()
+        BlockPool found = pools.stream()
                 .filter(pool -> pool.blocks().number() == set)
                 .findFirst()
                 .orElseThrow(() -> new RemoteException(RemoteException.Kind.UNKNOWN_BLOCK_SET,
                         "Block set " + set + " is not exported by this worker; fetch its blockset anew"));
+        StorageType type = found.blocks().storageType();
+        if (!ExportedLevel.isHost(type)) {
+            throw new RemoteException(RemoteException.Kind.UNKNOWN_BLOCK_SET, "Block set " + set
+                    + " lies in memory of kind " + type
+                    + ", of which nothing is leased; ask for its copy in host memory");
+        }
+        return found;
     }
 
     private void requireEpoch(long epoch) {

@@ -202,6 +202,16 @@ public final class BlockMemory implements AutoCloseable {
                 .toArray(CompletableFuture[]::new));
     }
 
+    /** Whether what a block held may be gone for good, with the storage that it lay in. */
+    public boolean isLost() {
+        for (Storage storage : storages) {
+            if (storage.isLost()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Frees the storages; the first failure is thrown with the others attached. Further calls do nothing. */
     @Override
     public void close() {

@@ -4,6 +4,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
+import org.jspecify.annotations.Nullable;
+
 import io.kvbm.error.StorageException;
 
 /**
@@ -20,6 +22,7 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
     private final boolean hugePages;
     private final long backgroundFrom;
     private final MemoryLimits limits;
+    private final @Nullable Pinning pinning;
 
     private HostAllocator(Builder builder) {
         this.name = builder.name;
@@ -27,6 +30,7 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
         this.hugePages = builder.hugePages;
         this.backgroundFrom = builder.backgroundFrom;
         this.limits = builder.limits;
+        this.pinning = builder.pinning;
     }
 
     /** Starts an allocator. */
@@ -70,7 +74,7 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
                     .flatMap(bound -> SharedFile.create(bound, name, size, hugePages, arena));
             return file.isPresent() ? shared(file.get(), size, arena, promise)
                     : new HostStorage(privateMemory(size, arena), arena, null,
-                            new Reservation(size, (_, _) -> {}, promise), false);
+                            new Reservation(size, (_, _) -> {}, promise), false, pinning);
         } catch (RuntimeException | Error e) {
             promise.close();
             throw e;
@@ -80,7 +84,7 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
     private HostStorage shared(SharedFile file, long size, Arena arena, MemoryLimits.Promise promise) {
         boolean background = size >= backgroundFrom;
         return requireReserved(new HostStorage(file.memory(), arena, file,
-                new Reservation(size, file::back, promise), background), background);
+                new Reservation(size, file::back, promise), background, pinning), background);
     }
 
     private static HostStorage requireReserved(HostStorage storage, boolean background) {
@@ -112,6 +116,7 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
         private boolean hugePages = true;
         private long backgroundFrom = 64L << 20;
         private MemoryLimits limits = MemoryLimits.SYSTEM;
+        private @Nullable Pinning pinning;
 
         private Builder() {}
 
@@ -136,6 +141,12 @@ public final class HostAllocator implements StorageAllocator<HostStorage> {
         /** Bytes from which on storage is reserved in the background; 64 MiB unless set. */
         public Builder backgroundFrom(long value) {
             this.backgroundFrom = value;
+            return this;
+        }
+
+        /** What page-locks the memory as soon as all of it is backed; nothing unless set. */
+        public Builder pinning(Pinning value) {
+            this.pinning = value;
             return this;
         }
 

@@ -8,29 +8,42 @@ import java.util.concurrent.CompletionStage;
 import java.util.function.LongConsumer;
 
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
+import io.kvbm.error.KvbmException;
 import io.kvbm.error.StorageException;
 
 /**
  * Host memory: where Linux allows it a sealed {@code memfd}, which other processes of the same user can map but never
  * write, shrink or grow; elsewhere memory of this process alone. It holds zeroes at first.
  */
-public final class HostStorage implements Storage {
+public final class HostStorage implements RegistrableStorage {
+
+    /** The key under which page-locking is registered. */
+    private static final String PINNED = "pinned";
+
+    private static final Logger log = LoggerFactory.getLogger(HostStorage.class);
 
     private final MemorySegment segment;
     private final Arena arena;
     private final @Nullable SharedFile file;
     private final Reservation reservation;
+    private final StorageType type;
     private final @Nullable Thread reserver;
     private final Registrations registrations = new Registrations();
     private boolean closed;
 
     HostStorage(MemorySegment segment, Arena arena, @Nullable SharedFile file, Reservation reservation,
-            boolean background) {
+            boolean background, @Nullable Pinning pinning) {
         this.segment = segment;
         this.arena = arena;
         this.file = file;
         this.reservation = reservation;
+        this.type = pinning == null ? new StorageType.System() : new StorageType.Pinned();
+        if (pinning != null) {
+            var _ = reservation.done().thenRun(() -> pin(pinning));
+        }
         if (background) {
             this.reserver = Thread.ofPlatform()
                     .name("kvbm-reserve")
@@ -48,9 +61,26 @@ public final class HostStorage implements Storage {
         reservation.run();
     }
 
+    /** Blocks that are moved before it is done, or without it, are moved all the same, only more slowly. */
+    private void pin(Pinning pinning) {
+        try {
+            registrations.register(PINNED, () -> pinning.pin(address(), size()));
+        } catch (KvbmException e) {
+            log.warn(
+                    "{} bytes of host memory are not page-locked, so that they are copied twice on the way to the GPU and"
+                            + " back: {}",
+                    size(), e.getMessage());
+        }
+    }
+
+    /** Whether it is page-locked now. */
+    public boolean isPinned() {
+        return registrations.isRegistered(PINNED);
+    }
+
     @Override
     public StorageType type() {
-        return new StorageType.System();
+        return type;
     }
 
     @Override
@@ -98,7 +128,7 @@ public final class HostStorage implements Storage {
         return file == null ? HugePages.NONE : file.hugePages();
     }
 
-    /** What is registered over this memory. */
+    @Override
     public Registrations registrations() {
         return registrations;
     }

@@ -18,7 +18,8 @@ public final class Registrations {
     private final Map<String, RegistrationHandle> handles = new LinkedHashMap<>();
     private boolean released;
 
-    Registrations() {}
+    /** Nothing is registered yet. */
+    public Registrations() {}
 
     /**
      * Registers the storage under a key that is free.
@@ -58,7 +59,7 @@ public final class Registrations {
     }
 
     /** Withdraws all; the first failure is thrown with the others attached, after all were tried. */
-    synchronized void releaseAll() {
+    public synchronized void releaseAll() {
         released = true;
         List<RegistrationHandle> due = new ArrayList<>(handles.values()).reversed();
         handles.clear();

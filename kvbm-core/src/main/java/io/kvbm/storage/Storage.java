@@ -40,6 +40,11 @@ public interface Storage extends AutoCloseable {
         return CompletableFuture.completedStage(null);
     }
 
+    /** Whether what it held is gone for good although it was not closed, as that of a GPU which has failed. */
+    default boolean isLost() {
+        return false;
+    }
+
     /** Releases what is registered, then the memory. Further calls do nothing. */
     @Override
     void close();

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 import io.kvbm.error.ConfigException;
 import io.kvbm.error.ConfigException.Kind;
+import io.kvbm.layout.HeadOrder;
 
 /**
  * What makes the K/V content of two workers interchangeable: the model, its weights and the geometry of a block's data.

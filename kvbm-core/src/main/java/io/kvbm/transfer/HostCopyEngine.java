@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 import io.kvbm.block.Pin;
 import io.kvbm.storage.MemoryCopy;
 
-/** Copies between blocks of host memory with the CPU, whole blocks where both sides are contiguous. */
+/** Copies between blocks of host memory with the CPU, whole blocks where both sides are contiguous and ordered alike. */
 final class HostCopyEngine implements TransferEngine {
 
     /** The most bytes copied between two looks at the control. */
@@ -22,7 +22,11 @@ final class HostCopyEngine implements TransferEngine {
         for (int i = 0; i < plan.sources().size(); i++) {
             Pin source = plan.sources().get(i);
             Pin destination = plan.destinations().get(i);
-            if (plan.allLayers() && source.layout().blockContiguous() && destination.layout().blockContiguous()) {
+            RowOrder order = RowOrder.between(source.layout(), destination.layout());
+            if (!order.isKept()) {
+                reorder(source, destination, plan, order, copy);
+            } else if (plan.allLayers() && source.layout().blockContiguous()
+                    && destination.layout().blockContiguous()) {
                 copy.run(source.segment(), destination.segment());
             } else {
                 copyParts(source, destination, plan, copy);
@@ -44,6 +48,14 @@ final class HostCopyEngine implements TransferEngine {
         }
     }
 
+    private static void reorder(Pin source, Pin destination, TransferPlan plan, RowOrder order, Copy copy) {
+        for (int layer = plan.firstLayer(); layer < plan.endLayer(); layer++) {
+            for (int outer = 0; outer < source.layout().outerDim(); outer++) {
+                copy.run(source.segment(layer, outer), destination.segment(layer, outer), order);
+            }
+        }
+    }
+
     /** The copying of one transfer, in pieces that end where the control is looked at. */
     private static final class Copy {
 
@@ -52,6 +64,17 @@ final class HostCopyEngine implements TransferEngine {
 
         private Copy(TransferControl control) {
             this.control = control;
+        }
+
+        private void run(MemorySegment source, MemorySegment destination, RowOrder order) {
+            long bytes = order.rowBytes();
+            for (int o = 0; o < order.outer(); o++) {
+                control.check();
+                for (int i = 0; i < order.inner(); i++) {
+                    MemoryCopy.copy(source, ((long) o * order.inner() + i) * bytes, destination,
+                            ((long) i * order.outer() + o) * bytes, bytes);
+                }
+            }
         }
 
         private void run(MemorySegment source, MemorySegment destination) {

@@ -49,18 +49,30 @@ public final class TransferDispatcher implements AutoCloseable {
     }
 
     /**
-     * Moves the bytes in the calling thread.
+     * Moves the bytes in the calling thread, within the dispatcher's own time limit.
      *
      * @throws TransferException where the request is not valid, or the transfer failed or ran out of time
      * @throws ClosedException where a block's handle or the dispatcher is closed
      */
     public void execute(TransferRequest request) {
+        execute(request, timeout);
+    }
+
+    /**
+     * Moves the bytes in the calling thread.
+     *
+     * @param limit the time within which it has to be over
+     * @throws TransferException where the request is not valid, or the transfer failed or ran out of time
+     * @throws ClosedException where a block's handle or the dispatcher is closed
+     */
+    public void execute(TransferRequest request, Duration limit) {
         if (threads.isShutdown()) {
             throw dispatcherClosed();
         }
         TransferStrategy strategy = validate(request);
-        try (Pins pins = new Pins(request)) {
-            move(pins.plan(strategy), new TransferControl(clock, timeout));
+        Pins pins = new Pins(request);
+        try (TransferHold hold = new TransferHold(pins::close)) {
+            move(pins.plan(strategy, hold), new TransferControl(clock, limit));
         }
     }
 
@@ -81,7 +93,8 @@ public final class TransferDispatcher implements AutoCloseable {
             inFlight.release();
             throw e;
         }
-        return start(control -> move(pins.plan(strategy), control), pins::close, limit);
+        TransferHold hold = new TransferHold(pins::close);
+        return start(control -> move(pins.plan(strategy, hold), control), hold::close, limit);
     }
 
     /**
@@ -211,8 +224,8 @@ public final class TransferDispatcher implements AutoCloseable {
             }
         }
 
-        TransferPlan plan(TransferStrategy strategy) {
-            return new TransferPlan(sources, destinations, request.firstLayer(), request.endLayer(), strategy);
+        TransferPlan plan(TransferStrategy strategy, TransferHold hold) {
+            return new TransferPlan(sources, destinations, request.firstLayer(), request.endLayer(), strategy, hold);
         }
 
         @Override

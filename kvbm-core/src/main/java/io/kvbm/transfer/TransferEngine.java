@@ -1,8 +1,9 @@
 package io.kvbm.transfer;
 
 /**
- * Moves the bytes of a plan by some strategies. An engine returns when the last byte has arrived, or throws
- * and has stopped writing; it looks at the {@link TransferControl} between pieces.
+ * Moves the bytes of a plan by some strategies. An engine returns when the last byte has arrived, or throws and has
+ * stopped writing; where it cannot stop, it keeps a share of the plan's hold until it has. It looks at the
+ * {@link TransferControl} between pieces.
  */
 public interface TransferEngine {
 

@@ -12,9 +12,10 @@ import io.kvbm.block.Pin;
  * @param firstLayer the first layer that is moved
  * @param endLayer the layer after the last one that is moved
  * @param strategy how the bytes get across
+ * @param hold what keeps the blocks; closed when the engine returns or throws, unless it has shared it
  */
 public record TransferPlan(List<Pin> sources, List<Pin> destinations, int firstLayer, int endLayer,
-        TransferStrategy strategy) {
+        TransferStrategy strategy, TransferHold hold) {
 
     /** Whether all layers are moved. */
     public boolean allLayers() {

@@ -100,8 +100,8 @@ public final class TransferRequest {
     }
 
     /**
-     * Checks that each pair has the same layers, outer parts, region size and element type, and that the range of layers
-     * is not empty.
+     * Checks that each pair has the same layers, outer parts, region size and element type, as many heads where their
+     * order differs, and that the range of layers is not empty.
      *
      * @throws TransferException {@code SHAPE_MISMATCH} or {@code INVALID_REQUEST}
      */
@@ -120,6 +120,9 @@ public final class TransferRequest {
             same("tokens per page", source.pageSize(), destination.pageSize(), i);
             same("bytes per region", source.regionSize(), destination.regionSize(), i);
             same("element type", source.dtype(), destination.dtype(), i);
+            if (source.headOrder() != destination.headOrder()) {
+                same("heads", source.heads(), destination.heads(), i);
+            }
         }
         boolean pastTheLast = endLayer != ALL_LAYERS && endLayer != endLayer();
         if (firstLayer < 0 || firstLayer >= endLayer() || pastTheLast) {

@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import io.kvbm.error.RemoteException;
 import io.kvbm.error.RemoteException.Kind;
 import io.kvbm.layout.DType;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.layout.LayoutConfig;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.storage.CacheLevel;
@@ -170,7 +171,8 @@ class BlocksetJsonTest {
         refused(Kind.UNSUPPORTED_LAYOUT, "of type LAYER_SEPARATE", () -> BlocksetJson.write(
                 Exports.of(Exports.level(1, config, LayoutType.LAYER_SEPARATE, Exports.SYSTEM, 0, null))));
         refused(Kind.UNSUPPORTED_LAYOUT, "2 outer parts", () -> BlocksetJson.write(Exports.of(Exports.level(1,
-                new LayoutConfig(2, 2, 2, 4, 16, 1, DType.U8), LayoutType.FULLY_CONTIGUOUS, Exports.SYSTEM, 0,
+                new LayoutConfig(2, 2, 2, 4, 16, 1, DType.U8, 1, HeadOrder.NHD), LayoutType.FULLY_CONTIGUOUS,
+                Exports.SYSTEM, 0,
                 null))));
         for (StorageType type : List.of(new StorageType.Null(), new StorageType.Nixl())) {
             refused(Kind.UNSUPPORTED_LAYOUT, "memory of kind", () -> BlocksetJson.write(

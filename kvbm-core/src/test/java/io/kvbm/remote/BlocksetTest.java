@@ -13,6 +13,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import io.kvbm.error.RemoteException;
 import io.kvbm.error.RemoteException.Kind;
 import io.kvbm.layout.DType;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.layout.LayoutConfig;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.storage.CacheLevel;
@@ -92,7 +93,7 @@ class BlocksetTest {
     @CsvSource({"0,1,1,1", "1,0,1,1", "1,1,0,1", "1,1,1,0", "-1,1,1,1", "1,1,1,3",
         "2147483647,2147483647,2147483647,1"})
     void impossibleDimensionsAreRefused(int blocks, int layers, int inner, int alignment) {
-        LayoutConfig config = new LayoutConfig(blocks, layers, 1, 1, inner, alignment, DType.U64);
+        LayoutConfig config = new LayoutConfig(blocks, layers, 1, 1, inner, alignment, DType.U64, 1, HeadOrder.NHD);
         for (LayoutType type : LayoutType.values()) {
             malformed("impossible layout", () -> new ExportedLevel(1, CacheLevel.G2, type, config,
                     List.of(new ExportedMemory(PINNED, 0, Long.MAX_VALUE, 0)), null));

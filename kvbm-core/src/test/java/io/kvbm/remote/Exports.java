@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.layout.DType;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.layout.LayoutConfig;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.storage.CacheLevel;
@@ -64,7 +65,7 @@ final class Exports {
     static Blockset golden() {
         ExportedLevel host = level(1, config(7, 3, 256, DType.BF16), LayoutType.LAYER_SEPARATE, SYSTEM,
                 0x7f03_0000_0001L, SHARED);
-        LayoutConfig gpu = new LayoutConfig(8, 3, 2, 4, 16, 1, DType.FP8_E4M3);
+        LayoutConfig gpu = new LayoutConfig(8, 3, 2, 4, 16, 1, DType.FP8_E4M3, 1, HeadOrder.NHD);
         ExportedLevel device = new ExportedLevel(2, CacheLevel.G1, LayoutType.FULLY_CONTIGUOUS, gpu,
                 List.of(new ExportedMemory(new StorageType.Device(5), 0xffff_8000_0000_0000L, 4096, 0)), null);
         return new Blockset(-1, 1_770_000_000_123L, fingerprint(), List.of(host, device), new byte[]{1, 0, -1});

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 
 import io.kvbm.error.ConfigException;
 import io.kvbm.error.ConfigException.Kind;
+import io.kvbm.layout.HeadOrder;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

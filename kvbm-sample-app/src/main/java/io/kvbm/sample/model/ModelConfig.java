@@ -4,7 +4,7 @@ import java.util.Map;
 
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 
-import io.kvbm.token.HeadOrder;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.token.ModelIdentity;
 
 /**

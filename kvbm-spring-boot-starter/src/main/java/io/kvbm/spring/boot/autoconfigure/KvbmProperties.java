@@ -14,7 +14,7 @@ import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.LeakDetection;
 import io.kvbm.pool.ReusePolicy;
 import io.kvbm.remote.ChecksumMode;
-import io.kvbm.token.HeadOrder;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.token.IdentityKind;
 
 /**

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 import io.kvbm.KvManagerModelConfig;
 import io.kvbm.layout.DType;
 import io.kvbm.spring.boot.autoconfigure.KvbmProperties.Model;
-import io.kvbm.token.HeadOrder;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.token.IdentityKind;
 import io.kvbm.token.ModelIdentity;
 

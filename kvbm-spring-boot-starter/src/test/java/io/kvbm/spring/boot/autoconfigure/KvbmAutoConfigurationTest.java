@@ -19,7 +19,7 @@ import io.kvbm.pool.ReusePolicy;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.storage.HugePages;
 import io.kvbm.storage.StorageType;
-import io.kvbm.token.HeadOrder;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.token.IdentityKind;
 import io.kvbm.token.ModelIdentity;
 

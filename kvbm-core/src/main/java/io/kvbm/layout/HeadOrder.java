@@ -1,4 +1,4 @@
-package io.kvbm.token;
+package io.kvbm.layout;
 
 /** The order of the axes of one layer's K or V within a block. */
 public enum HeadOrder {

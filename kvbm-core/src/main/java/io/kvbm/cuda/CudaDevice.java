@@ -1,0 +1,315 @@
+package io.kvbm.cuda;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntToLongFunction;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.kvbm.error.ClosedException;
+import io.kvbm.error.CudaException;
+import io.kvbm.error.StorageException;
+import io.kvbm.error.TransferException;
+import io.kvbm.storage.Pinning;
+import io.kvbm.storage.RegistrationHandle;
+import io.kvbm.storage.StorageAllocator;
+import io.kvbm.storage.StorageType;
+import io.kvbm.transfer.TransferHold;
+
+/**
+ * One GPU: its memory, and the streams by which bytes come and go. It shares the GPU's primary context with whatever
+ * else the process runs on it, such as the inference engine. Once it has failed it is lost until the process is started
+ * again: what was in its memory is gone, and nothing is moved to it or from it.
+ */
+public final class CudaDevice implements AutoCloseable {
+
+    /** One block in so many may be in doubt. */
+    private static final int MOST_IN_DOUBT = 20;
+
+    private static final Logger log = LoggerFactory.getLogger(CudaDevice.class);
+
+    private final Driver driver;
+    private final int ordinal;
+    private final Driver.Context context;
+    private final PinnedRanges pinned = new PinnedRanges();
+    private final AtomicReference<@Nullable CudaException> lost = new AtomicReference<>();
+    private final AtomicInteger inDoubt = new AtomicInteger();
+    private final List<TransferHold> quarantine = new ArrayList<>();
+    private final Lane up;
+    private final Lane down;
+    private final Lane across;
+    private final Releases releases = new Releases();
+    private final Releases modules = new Releases();
+    private String name = "unnamed";
+    private Kernels kernels;
+    private int users = 1;
+    private boolean closed;
+
+    @SuppressWarnings("NullAway.Init") // the kernels are made in the thread that uses them
+    private CudaDevice(Driver driver, int ordinal, Driver.Context context) {
+        this.driver = driver;
+        this.ordinal = ordinal;
+        this.context = context;
+        this.up = new Lane(driver, this, "up");
+        this.down = new Lane(driver, this, "down");
+        this.across = new Lane(driver, this, "across");
+    }
+
+    static CudaDevice open(Driver driver, int ordinal) {
+        CudaDevice device = new CudaDevice(driver, ordinal, driver.retain(ordinal));
+        device.releases.add(() -> driver.release(device.context));
+        try {
+            device.start();
+            return device;
+        } catch (RuntimeException | Error e) {
+            try {
+                device.releases.close();
+            } catch (CudaException suppressed) {
+                e.addSuppressed(suppressed);
+            }
+            throw e;
+        }
+    }
+
+    private void start() {
+        for (Lane lane : List.of(across, up, down)) {
+            releases.add(lane::close);
+            lane.open();
+        }
+        releases.add(() -> across.call(() -> {
+            modules.close();
+            return true;
+        }));
+        kernels = across.call(() -> {
+            name = driver.name(context);
+            return Kernels.load(driver, modules);
+        });
+    }
+
+    /** Which GPU it is, counted as CUDA does. */
+    public int ordinal() {
+        return ordinal;
+    }
+
+    /** What the driver calls it. */
+    public String name() {
+        return name;
+    }
+
+    /** Bytes of its memory that nobody has taken. */
+    public long freeMemory() {
+        return across.call(() -> driver.memory().free());
+    }
+
+    /** Makes storage in its memory. */
+    public StorageAllocator<DeviceStorage> allocator() {
+        return this::allocate;
+    }
+
+    /** Page-locks host memory for this GPU and all others of the process. */
+    public Pinning pinning() {
+        return this::pin;
+    }
+
+    /** Whether it has failed. */
+    public boolean isLost() {
+        return lost.get() != null;
+    }
+
+    synchronized boolean isClosed() {
+        return closed;
+    }
+
+    // ---------------------------------------------------------------------------------------- memory
+
+    private DeviceStorage allocate(long size) {
+        if (size < 1) {
+            throw new StorageException(StorageException.Kind.INVALID_CONFIG,
+                    size + " bytes of GPU memory are asked for; ask for at least 1");
+        }
+        use();
+        try {
+            return across.call(() -> {
+                Driver.Memory memory = driver.memory();
+                if (size > memory.free()) {
+                    throw new StorageException(StorageException.Kind.ALLOCATION_FAILED, size
+                            + " bytes of GPU memory are asked for and " + memory.free() + " of " + memory.total()
+                            + " are free on " + this + "; configure fewer device blocks, or leave more memory to them");
+                }
+                return new DeviceStorage(this, driver.allocate(size), size);
+            });
+        } catch (RuntimeException | Error e) {
+            letGo();
+            throw e;
+        }
+    }
+
+    void free(long address) {
+        release(() -> driver.free(address));
+    }
+
+    void fill(long address, byte value, long size) {
+        requireUsable();
+        across.call(() -> {
+            across.fill(address, value, size);
+            return true;
+        });
+    }
+
+    private RegistrationHandle pin(long address, long size) {
+        use();
+        try {
+            across.call(() -> {
+                driver.register(address, size);
+                return true;
+            });
+        } catch (CudaException e) {
+            letGo();
+            throw new CudaException(e.kind(), e.result(), e.getMessage() + "; " + size
+                    + " bytes were to be page-locked for " + this + ", and the process may lock "
+                    + MemoryLock.limit() + "; allow more, or configure fewer host blocks");
+        } catch (RuntimeException | Error e) {
+            letGo();
+            throw e;
+        }
+        pinned.add(address, size);
+        return () -> {
+            pinned.remove(address);
+            release(() -> driver.unregister(address));
+        };
+    }
+
+    /** What a lost device does not take back is gone with it. */
+    private void release(Runnable work) {
+        try {
+            across.call(() -> {
+                work.run();
+                return true;
+            });
+        } catch (CudaException e) {
+            failed(e);
+            if (!isLost()) {
+                throw e;
+            }
+        } finally {
+            letGo();
+        }
+    }
+
+    boolean isPinned(int count, IntToLongFunction start, long bytes) {
+        return pinned.cover(count, start, bytes);
+    }
+
+    // ---------------------------------------------------------------------------------------- transfers
+
+    Driver driver() {
+        return driver;
+    }
+
+    Driver.Context context() {
+        return context;
+    }
+
+    Kernels kernels() {
+        return kernels;
+    }
+
+    Lane lane(StorageType source, StorageType destination) {
+        if (!(source instanceof StorageType.Device)) {
+            return up;
+        }
+        return destination instanceof StorageType.Device ? across : down;
+    }
+
+    /** Takes note of a failure; some end the device. */
+    void failed(CudaException failure) {
+        if (failure.kind() == CudaException.Kind.DEVICE_LOST && lost.compareAndSet(null, failure)) {
+            log.warn("{} is not used any more, its blocks are gone, and blocks are kept in host memory: {}", this,
+                    failure.getMessage());
+        }
+    }
+
+    /** Throws {@code DEVICE_LOST} where the device has failed. */
+    void requireUsable() {
+        CudaException failure = lost.get();
+        if (failure != null) {
+            throw new CudaException(CudaException.Kind.DEVICE_LOST, failure.result(),
+                    this + " has failed: " + failure.getMessage());
+        }
+    }
+
+    /** Blocks that transfers may still move although nobody waits for them are lost to the pool for a time. */
+    void requireRoom(int blocks) {
+        int most = Math.max(1, blocks / MOST_IN_DOUBT);
+        int there = inDoubt.get();
+        if (there >= most) {
+            throw new TransferException(TransferException.Kind.TOO_MANY_IN_FLIGHT, there
+                    + " blocks may still be moved by transfers that nobody waits for any more, of at most " + most
+                    + "; nothing goes by " + this + " until they have ended");
+        }
+    }
+
+    void abandoned(int blocks) {
+        inDoubt.addAndGet(blocks);
+    }
+
+    /** Keeps blocks that may be moved as long as there is the device. */
+    void quarantine(TransferHold hold) {
+        synchronized (quarantine) {
+            quarantine.add(hold);
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------- end
+
+    private synchronized void use() {
+        if (closed) {
+            throw new ClosedException(this + " is closed; use it before");
+        }
+        users++;
+    }
+
+    private void letGo() {
+        synchronized (this) {
+            if (--users > 0) {
+                return;
+            }
+        }
+        try {
+            releases.close();
+        } catch (CudaException e) {
+            failed(e);
+            if (!isLost()) {
+                throw e;
+            }
+        }
+        synchronized (quarantine) {
+            quarantine.forEach(TransferHold::close);
+            quarantine.clear();
+        }
+    }
+
+    /** Makes nothing new; the streams and the context go with the last of its memory. Further calls do nothing. */
+    @Override
+    public void close() {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+        }
+        if (isLost()) {
+            List.of(up, down, across).forEach(Lane::stop);
+        }
+        letGo();
+    }
+
+    @Override
+    public String toString() {
+        return "GPU " + ordinal + " (" + name + ")";
+    }
+}

@@ -1,0 +1,75 @@
+package io.kvbm.tier;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import io.kvbm.block.BlockHandle;
+import io.kvbm.block.BlockList;
+import io.kvbm.block.ImmutableBlock;
+import io.kvbm.block.MutableBlock;
+import io.kvbm.error.KvbmException;
+import io.kvbm.pool.BlockPool;
+import io.kvbm.token.IdentityChain;
+
+/** Copies blocks up from the level below before a sequence uses them. */
+final class Onboarder {
+
+    private static final Logger log = LoggerFactory.getLogger(Onboarder.class);
+
+    private final BlockPool upper;
+    private final BlockPool lower;
+    private final Copier copier;
+    private final Duration limit;
+    private final RouteCounters counters = new RouteCounters();
+
+    Onboarder(BlockPool upper, BlockPool lower, Copier copier, Duration limit) {
+        this.upper = upper;
+        this.lower = lower;
+        this.copier = copier;
+        this.limit = limit;
+    }
+
+    int onboard(IdentityChain chain, int from, List<BlockHandle> blocks) {
+        try (BlockList<ImmutableBlock> found = lower.matchBlocks(chain, from, from + blocks.size())) {
+            return found.isEmpty() ? 0 : copy(found, chain, from, blocks.subList(0, found.size()));
+        }
+    }
+
+    private int copy(BlockList<ImmutableBlock> found, IdentityChain chain, int from, List<BlockHandle> blocks) {
+        List<MutableBlock> own = new ArrayList<>(blocks.size());
+        blocks.forEach(block -> own.add((MutableBlock) block));
+        counters.begin(own.size(), Integer.MAX_VALUE);
+        try {
+            copier.copy(Route.ONBOARD, found, own, limit, counters);
+        } catch (KvbmException e) {
+            log.debug("{} blocks from block {} of a sequence on are computed, as they cannot be onboarded: {}",
+                    own.size(), from, e.getMessage());
+            exchange(blocks);
+            return 0;
+        } finally {
+            counters.end(own.size());
+        }
+        BlockList<ImmutableBlock> registered = upper.registerBlocks(own, chain, from);
+        for (int i = 0; i < registered.size(); i++) {
+            blocks.set(i, registered.get(i));
+        }
+        return registered.size();
+    }
+
+    /** A copy that was given up may write its destinations later, when the sequence has computed something else there. */
+    private void exchange(List<BlockHandle> blocks) {
+        upper.closeAll(blocks);
+        List<MutableBlock> others = upper.allocateBlocks(blocks.size());
+        for (int i = 0; i < others.size(); i++) {
+            blocks.set(i, others.get(i));
+        }
+    }
+
+    RouteStats stats() {
+        return counters.stats();
+    }
+}
