@@ -368,6 +368,39 @@ static CUresult find(Operation *operation) {
     return piece->from == NULL ? ILLEGAL_ADDRESS : SUCCESS;
 }
 
+typedef struct {
+    const char *start, *end;
+    int written;
+} Span;
+
+static int by_start(const void *one, const void *other) {
+    const char *first = ((const Span *)one)->start, *second = ((const Span *)other)->start;
+    return (first > second) - (first < second);
+}
+
+/* A GPU moves all at once, so what is written may be nothing else that the operation names; here it would go well. */
+static void look_for_overlaps(const Operation *operation) {
+    Span *spans = make(2 * (size_t)operation->count, sizeof *spans);
+    size_t count = 0;
+    const char *end_of_read = NULL, *end_of_written = NULL;
+    for (uint32_t i = 0; i < operation->count; i++) {
+        const Piece *piece = &operation->pieces[i];
+        spans[count++] = (Span){piece->to, piece->to + operation->bytes, 1};
+        if (piece->from != NULL) spans[count++] = (Span){piece->from, piece->from + operation->bytes, 0};
+    }
+    qsort(spans, count, sizeof *spans, by_start);
+    for (const Span *span = spans; span < spans + count; span++) {
+        if (span->start < end_of_written || (span->written && span->start < end_of_read)) {
+            violate("operation %ld writes into what it reads, or twice to one place, at %p", operation->number,
+                    (const void *)span->start);
+            break;
+        }
+        const char **end = span->written ? &end_of_written : &end_of_read;
+        if (span->end > *end) *end = span->end;
+    }
+    free(spans);
+}
+
 /* Without the lock: the bytes are the program's, and it races with us as with a GPU. */
 static void move_bytes(const Operation *operation) {
     size_t row = operation->row;
@@ -379,7 +412,8 @@ static void move_bytes(const Operation *operation) {
         } else {
             for (size_t o = 0; o < operation->outer; o++)
                 for (size_t i = 0; i < operation->inner; i++)
-                    memmove(piece->to + (i * operation->outer + o) * row, piece->from + (o * operation->inner + i) * row, row);
+                    memmove(piece->to + (i * operation->outer + o) * row,
+                            piece->from + (o * operation->inner + i) * row, row);
         }
     }
 }
@@ -401,6 +435,7 @@ static void execute(Context *context, Operation *operation) {
     if (error != SUCCESS) {
         break_down(context, error);
     } else {
+        look_for_overlaps(operation);
         pthread_mutex_unlock(&lock);
         move_bytes(operation);
         pthread_mutex_lock(&lock);
@@ -736,7 +771,8 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, vo
     return copy(stream, (Place){to, context->reach}, (Place){from, context->reach}, bytes, NULL);
 }
 
-CUresult cuMemcpyPeerAsync(CUdeviceptr to, void *toContext, CUdeviceptr from, void *fromContext, size_t bytes, void *handle) {
+CUresult cuMemcpyPeerAsync(CUdeviceptr to, void *toContext, CUdeviceptr from, void *fromContext, size_t bytes,
+                           void *handle) {
     ENTER_STREAM(handle);
     REQUIRE(is_context(toContext) && is_context(fromContext), INVALID_CONTEXT);
     REQUIRE(bytes > 0, SUCCESS);

@@ -350,6 +350,22 @@ class StandInTest {
     }
 
     @Test
+    void aKernelThatWritesIntoWhatItReadsIsAViolation() {
+        MemorySegment list = list(memory.value(), memory.value() + 16);
+        succeeds(move("kvbm_move_16", list, SIZE / 2, 1, 1, SIZE / 2));
+        hasViolated("writes into what it reads");
+    }
+
+    @Test
+    void aKernelThatReadsTheSameTwiceIsNone() {
+        long half = SIZE / 2;
+        MemorySegment host = locked(random(1));
+        MemorySegment list = list(host.address(), memory.value(), host.address(), memory.value() + half);
+        succeeds(move("kvbm_move_16", list, SIZE / 2, 1, 1, SIZE / 2));
+        assertThat(standIn.violations()).isZero();
+    }
+
+    @Test
     void aKernelOnTooManyThreadsIsRefused() {
         MemorySegment list = list(memory.value(), memory.value());
         fails(launch("kvbm_move_16", 1025, list, SIZE, 1, 1, SIZE), CUresult.CUDA_ERROR_INVALID_VALUE);
