@@ -27,7 +27,6 @@ typedef int CUdevice;
     X(1, INVALID_VALUE, "invalid argument")                               \
     X(2, OUT_OF_MEMORY, "out of memory")                                  \
     X(3, NOT_INITIALIZED, "initialization error")                         \
-    X(4, DEINITIALIZED, "driver shutting down")                           \
     X(100, NO_DEVICE, "no CUDA-capable device is detected")               \
     X(101, INVALID_DEVICE, "invalid device ordinal")                      \
     X(201, INVALID_CONTEXT, "invalid device context")                     \
@@ -37,17 +36,13 @@ typedef int CUdevice;
     X(500, NOT_FOUND, "named symbol not found")                           \
     X(600, NOT_READY, "device not ready")                                 \
     X(700, ILLEGAL_ADDRESS, "an illegal memory access was encountered")   \
-    X(701, LAUNCH_OUT_OF_RESOURCES, "too many resources requested")       \
     X(702, LAUNCH_TIMEOUT, "the launch timed out and was terminated")     \
     X(704, PEER_ACCESS_ALREADY_ENABLED, "peer access is already enabled") \
     X(709, CONTEXT_IS_DESTROYED, "context is destroyed")                  \
     X(712, HOST_MEMORY_ALREADY_REGISTERED, "memory is already mapped")    \
     X(713, HOST_MEMORY_NOT_REGISTERED, "memory is not mapped")            \
-    X(714, HARDWARE_STACK_ERROR, "hardware stack error")                  \
     X(715, ILLEGAL_INSTRUCTION, "an illegal instruction was encountered") \
     X(716, MISALIGNED_ADDRESS, "misaligned address")                      \
-    X(717, INVALID_ADDRESS_SPACE, "operation not supported there")        \
-    X(718, INVALID_PC, "invalid program counter")                         \
     X(719, LAUNCH_FAILED, "unspecified launch failure")                   \
     X(801, NOT_SUPPORTED, "operation not supported")                      \
     X(999, UNKNOWN, "unknown error")
@@ -112,7 +107,7 @@ typedef struct Operation {
     Place to, from; /* of a move: from is the list of its pieces */
     uint32_t count, outer, inner, row, grain;
     size_t bytes; /* of each piece */
-    int fill;
+    int fill, dropped;
     void *snapshot; /* of pageable memory, taken when the copy was asked for */
     Mark *mark;
     Piece *pieces; /* as found when it is executed, with the ranges that it holds meanwhile */
@@ -127,21 +122,17 @@ typedef struct Stream {
     int closing;
 } Stream;
 
-typedef struct {
-    uint32_t grain; /* 0: the module has no such kernel */
-} Function;
-
 typedef struct Module {
     struct Module *next;
     char *text;
-    Function functions[3];
+    uint32_t grains[3]; /* of its kernels, in the order of KERNELS; a function is a pointer to one */
 } Module;
 
 static const struct {
     const char *name;
     uint32_t grain;
 } KERNELS[] = {{"kvbm_move_16", 16}, {"kvbm_move_4", 4}, {"kvbm_move_1", 1}};
-enum { KERNEL_COUNT = 3, PARAMETERS = 5, THREADS_PER_BLOCK = 1024, GRID_Y = 65535, COUNT_OF_LOCKED = 1 };
+enum { KERNEL_COUNT = 3, PARAMETERS = 5, THREADS_PER_BLOCK = 1024, GRID_Y = 65535, LOCKED_HOST = 1 };
 
 /* An error that strikes when left reaches 0. */
 typedef struct {
@@ -194,23 +185,26 @@ static int is_sticky(CUresult error) {
     return (error >= 700 && error <= 719 && (error < 704 || error > 713)) || error == ECC_UNCORRECTABLE || error == UNKNOWN;
 }
 
+/* All that is queued is dropped at once, marks are reached: nothing of it may run when a test has healed the context. */
 static void break_down(Context *context, CUresult error) {
     if (context->error == SUCCESS) context->error = error;
+    for (Stream *stream = streams; stream != NULL; stream = stream->next) {
+        for (Operation *queued = stream->first; stream->context == context && queued != NULL; queued = queued->next) {
+            queued->dropped = 1;
+            if (queued->kind == MARK) queued->mark->reached = 1;
+        }
+    }
     pthread_cond_broadcast(&changed);
 }
 
-static int strikes(Fault *fault) {
-    return fault->left > 0 && --fault->left == 0;
-}
+static int strikes(Fault *fault) { return fault->left > 0 && --fault->left == 0; }
 
 /* ---- The way in and out of every call ----------------------------------------------------------------------------- */
 
 /* What a call presupposes; what gives something back works in a broken context too, and tells of the error. */
 typedef enum { NOTHING, INITIALISED, CURRENT, HEALTHY } Level;
 
-static Context *current(void) {
-    return depth > 0 ? stack[depth - 1] : NULL;
-}
+static Context *current(void) { return depth > 0 ? stack[depth - 1] : NULL; }
 
 static CUresult admit(Level level) {
     Context *context = current();
@@ -220,8 +214,12 @@ static CUresult admit(Level level) {
     return level >= HEALTHY ? context->error : SUCCESS;
 }
 
+static void unlock(int *ignored) { (void)ignored; pthread_mutex_unlock(&lock); }
+
+/* From here to the end of the function, whichever way it ends. */
+#define LOCKED __attribute__((cleanup(unlock), unused)) int locked_ = pthread_mutex_lock(&lock)
+
 static CUresult begin(Level level) {
-    pthread_mutex_lock(&lock);
     call_count++;
     if (strikes(&call_fault)) {
         if (is_sticky(call_fault.error) && current() != NULL) break_down(current(), call_fault.error);
@@ -230,16 +228,12 @@ static CUresult begin(Level level) {
     return admit(level);
 }
 
-static CUresult end(CUresult result) {
-    pthread_mutex_unlock(&lock);
-    return result;
-}
-
-#define ENTER(level)                  \
-    CUresult result = begin(level);   \
-    if (result != SUCCESS) return end(result)
+#define ENTER(level)                 \
+    LOCKED;                          \
+    CUresult refusal = begin(level); \
+    if (refusal != SUCCESS) return refusal
 #define REQUIRE(condition, error) \
-    if (!(condition)) return end(error)
+    if (!(condition)) return error
 
 /* ---- Ranges ------------------------------------------------------------------------------------------------------- */
 
@@ -374,6 +368,39 @@ static CUresult find(Operation *operation) {
     return piece->from == NULL ? ILLEGAL_ADDRESS : SUCCESS;
 }
 
+typedef struct {
+    const char *start, *end;
+    int written;
+} Span;
+
+static int by_start(const void *one, const void *other) {
+    const char *first = ((const Span *)one)->start, *second = ((const Span *)other)->start;
+    return (first > second) - (first < second);
+}
+
+/* A GPU moves all at once, so what is written may be nothing else that the operation names; here it would go well. */
+static void look_for_overlaps(const Operation *operation) {
+    Span *spans = make(2 * (size_t)operation->count, sizeof *spans);
+    size_t count = 0;
+    const char *end_of_read = NULL, *end_of_written = NULL;
+    for (uint32_t i = 0; i < operation->count; i++) {
+        const Piece *piece = &operation->pieces[i];
+        spans[count++] = (Span){piece->to, piece->to + operation->bytes, 1};
+        if (piece->from != NULL) spans[count++] = (Span){piece->from, piece->from + operation->bytes, 0};
+    }
+    qsort(spans, count, sizeof *spans, by_start);
+    for (const Span *span = spans; span < spans + count; span++) {
+        if (span->start < end_of_written || (span->written && span->start < end_of_read)) {
+            violate("operation %ld writes into what it reads, or twice to one place, at %p", operation->number,
+                    (const void *)span->start);
+            break;
+        }
+        const char **end = span->written ? &end_of_written : &end_of_read;
+        if (span->end > *end) *end = span->end;
+    }
+    free(spans);
+}
+
 /* Without the lock: the bytes are the program's, and it races with us as with a GPU. */
 static void move_bytes(const Operation *operation) {
     size_t row = operation->row;
@@ -385,7 +412,8 @@ static void move_bytes(const Operation *operation) {
         } else {
             for (size_t o = 0; o < operation->outer; o++)
                 for (size_t i = 0; i < operation->inner; i++)
-                    memmove(piece->to + (i * operation->outer + o) * row, piece->from + (o * operation->inner + i) * row, row);
+                    memmove(piece->to + (i * operation->outer + o) * row,
+                            piece->from + (o * operation->inner + i) * row, row);
         }
     }
 }
@@ -401,12 +429,13 @@ static void execute(Context *context, Operation *operation) {
         pthread_mutex_unlock(&lock);
         usleep((useconds_t)delay);
         pthread_mutex_lock(&lock);
-        if (context->error != SUCCESS) return;
+        if (operation->dropped) return;
     }
     CUresult error = find(operation);
     if (error != SUCCESS) {
         break_down(context, error);
     } else {
+        look_for_overlaps(operation);
         pthread_mutex_unlock(&lock);
         move_bytes(operation);
         pthread_mutex_lock(&lock);
@@ -414,11 +443,11 @@ static void execute(Context *context, Operation *operation) {
     while (operation->holds > 0) operation->held[--operation->holds]->users--;
 }
 
-/* A broken context drops what it has; a wait lets the stream stand until its mark is reached. */
+/* What is dropped is passed over even in a GPU that hangs; a wait lets the stream stand until its mark is reached. */
 static int can_go_on(const Stream *stream) {
     const Operation *next = stream->first;
     if (next == NULL) return stream->closing;
-    return stream->context->error != SUCCESS || (!holding && (next->kind != WAIT || next->mark->reached));
+    return next->dropped || (!holding && (next->kind != WAIT || next->mark->reached));
 }
 
 static void *run(void *argument) {
@@ -429,8 +458,8 @@ static void *run(void *argument) {
         Operation *operation = stream->first;
         if (operation == NULL) break;
         if (operation->kind == MARK)
-            operation->mark->reached = 1; /* when dropped too: whoever waits for it has to learn of the error */
-        else if (operation->kind != WAIT && stream->context->error == SUCCESS)
+            operation->mark->reached = 1;
+        else if (operation->kind != WAIT && !operation->dropped)
             execute(stream->context, operation);
         stream->first = operation->next;
         release(operation->mark);
@@ -494,14 +523,10 @@ CUresult cuInit(unsigned flags) {
         for (int i = 0; i < device_count; i++) devices[i].reach = 1u << (i + 1);
         initialised = 1;
     }
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
-CUresult cuDriverGetVersion(int *version) {
-    ENTER(NOTHING);
-    *version = 12060;
-    return end(SUCCESS);
-}
+CUresult cuDriverGetVersion(int *version) { ENTER(NOTHING); *version = 12060; return SUCCESS; }
 
 CUresult cuGetErrorName(CUresult error, const char **name) {
     switch (error) {
@@ -523,17 +548,13 @@ CUresult cuGetErrorString(CUresult error, const char **string) {
     return INVALID_VALUE;
 }
 
-CUresult cuDeviceGetCount(int *count) {
-    ENTER(INITIALISED);
-    *count = device_count;
-    return end(SUCCESS);
-}
+CUresult cuDeviceGetCount(int *count) { ENTER(INITIALISED); *count = device_count; return SUCCESS; }
 
 CUresult cuDeviceGet(CUdevice *device, int ordinal) {
     ENTER(INITIALISED);
     REQUIRE(ordinal >= 0 && ordinal < device_count, INVALID_DEVICE);
     *device = ordinal;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 /* Of a call that takes a device; its context's error is not asked for, as none of these touches the device. */
@@ -545,41 +566,38 @@ CUresult cuDeviceGetName(char *name, int size, CUdevice device) {
     ENTER_DEVICE(device);
     REQUIRE(size > 0, INVALID_VALUE);
     snprintf(name, (size_t)size, "kvbm stand-in %d", device);
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device) {
     ENTER_DEVICE(device);
     switch (attribute) {
-        case 1: *value = THREADS_PER_BLOCK; break; /* MAX_THREADS_PER_BLOCK */
-        case 5: *value = INT32_MAX; break;         /* MAX_GRID_DIM_X */
-        case 6: *value = GRID_Y; break;            /* MAX_GRID_DIM_Y */
-        case 10: *value = 32; break;               /* WARP_SIZE */
-        case 16: *value = 4; break;                /* MULTIPROCESSOR_COUNT */
-        case 19: *value = 1; break;                /* CAN_MAP_HOST_MEMORY */
-        case 33: *value = device + 1; break;       /* PCI_BUS_ID */
-        case 39: *value = 2048; break;             /* MAX_THREADS_PER_MULTIPROCESSOR */
-        case 40: *value = 2; break;                /* ASYNC_ENGINE_COUNT */
-        case 41: *value = 1; break;                /* UNIFIED_ADDRESSING */
-        case 75: *value = 9; break;                /* COMPUTE_CAPABILITY_MAJOR */
-        case 91: *value = 1; break;                /* CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM */
-        case 99: *value = 1; break;                /* HOST_REGISTER_SUPPORTED */
+        case 1: *value = THREADS_PER_BLOCK; break;
+        case 6: *value = GRID_Y; break;
+        case 5: *value = INT32_MAX; break;    /* the grid's x */
+        case 10: *value = 32; break;          /* threads of a warp */
+        case 16: *value = 4; break;           /* multiprocessors */
+        case 33: *value = device + 1; break;  /* PCI bus */
+        case 39: *value = 2048; break;        /* threads of a multiprocessor */
+        case 40: *value = 2; break;           /* copy engines */
+        case 75: *value = 9; break;           /* compute capability */
+        case 19: case 41: case 91: case 99: *value = 1; break; /* host memory is mapped, registered, at one address */
         default: *value = 0;
     }
-    return end(attribute > 0 ? SUCCESS : INVALID_VALUE);
+    return attribute > 0 ? SUCCESS : INVALID_VALUE;
 }
 
 CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device) {
     ENTER_DEVICE(device);
     *bytes = device_memory;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuDeviceCanAccessPeer(int *can, CUdevice device, CUdevice peer) {
     ENTER_DEVICE(device);
     REQUIRE(peer >= 0 && peer < device_count, INVALID_DEVICE);
     *can = device != peer;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuDevicePrimaryCtxRetain(void **context, CUdevice device) {
@@ -587,14 +605,14 @@ CUresult cuDevicePrimaryCtxRetain(void **context, CUdevice device) {
     REQUIRE(devices[device].error == SUCCESS, devices[device].error);
     devices[device].retains++;
     *context = &devices[device];
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
     ENTER_DEVICE(device);
     REQUIRE(devices[device].retains > 0, INVALID_CONTEXT);
     if (--devices[device].retains == 0) devices[device].reach = 1u << (device + 1);
-    return end(devices[device].error);
+    return devices[device].error;
 }
 
 static int is_context(const void *handle) {
@@ -608,20 +626,16 @@ CUresult cuCtxSetCurrent(void *context) {
     REQUIRE(context == NULL || is_context(context), INVALID_CONTEXT);
     if (depth == 0) depth = 1;
     stack[depth - 1] = context;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
-CUresult cuCtxGetCurrent(void **context) {
-    ENTER(INITIALISED);
-    *context = current();
-    return end(SUCCESS);
-}
+CUresult cuCtxGetCurrent(void **context) { ENTER(INITIALISED); *context = current(); return SUCCESS; }
 
 CUresult cuCtxPushCurrent_v2(void *context) {
     ENTER(INITIALISED);
     REQUIRE(is_context(context) && depth < (int)(sizeof stack / sizeof *stack), INVALID_CONTEXT);
     stack[depth++] = context;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuCtxPopCurrent_v2(void **context) {
@@ -629,7 +643,7 @@ CUresult cuCtxPopCurrent_v2(void **context) {
     REQUIRE(depth > 0, INVALID_CONTEXT);
     Context *popped = stack[--depth];
     if (context != NULL) *context = popped;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuCtxEnablePeerAccess(void *peer, unsigned flags) {
@@ -640,14 +654,10 @@ CUresult cuCtxEnablePeerAccess(void *peer, unsigned flags) {
     unsigned bit = 1u << ((Context *)peer - devices + 1);
     REQUIRE(!(current()->reach & bit), PEER_ACCESS_ALREADY_ENABLED);
     current()->reach |= bit;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
-CUresult cuCtxSynchronize(void) {
-    ENTER(HEALTHY);
-    await(NULL, current());
-    return end(current()->error);
-}
+CUresult cuCtxSynchronize(void) { ENTER(HEALTHY); await(NULL, current()); return current()->error; }
 
 /* ---- The driver: memory ------------------------------------------------------------------------------------------- */
 
@@ -655,7 +665,7 @@ CUresult cuMemGetInfo_v2(size_t *unused, size_t *total) {
     ENTER(HEALTHY);
     *unused = device_memory - current()->used;
     *total = device_memory;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t size) {
@@ -668,7 +678,7 @@ CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t size) {
     current()->used += size;
     add_range(tag, base, size, 1);
     *address = (uint64_t)(uintptr_t)base | tag << TAG_SHIFT;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuMemFree_v2(CUdeviceptr address) {
@@ -677,7 +687,7 @@ CUresult cuMemFree_v2(CUdeviceptr address) {
     Range *range = range_at(address >> TAG_SHIFT, (char *)(uintptr_t)(address & UNTAGGED), 1);
     REQUIRE(range != NULL && range->tag > 0, current()->error ? current()->error : INVALID_VALUE);
     remove_range(range);
-    return end(current()->error);
+    return current()->error;
 }
 
 CUresult cuMemHostAlloc(void **address, size_t size, unsigned flags) {
@@ -686,7 +696,7 @@ CUresult cuMemHostAlloc(void **address, size_t size, unsigned flags) {
     REQUIRE(posix_memalign(address, 4096, size) == 0, OUT_OF_MEMORY);
     memset(*address, FRESH, size);
     add_range(0, *address, size, 1);
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuMemFreeHost(void *address) {
@@ -694,7 +704,7 @@ CUresult cuMemFreeHost(void *address) {
     Range *range = range_at(0, address, 1);
     REQUIRE(range != NULL, current()->error ? current()->error : INVALID_VALUE);
     remove_range(range);
-    return end(current()->error);
+    return current()->error;
 }
 
 CUresult cuMemHostRegister_v2(void *address, size_t size, unsigned flags) {
@@ -702,7 +712,7 @@ CUresult cuMemHostRegister_v2(void *address, size_t size, unsigned flags) {
     REQUIRE(address != NULL && size > 0 && flags <= 15, INVALID_VALUE);
     REQUIRE(!touches_locked(address, size), HOST_MEMORY_ALREADY_REGISTERED);
     add_range(0, address, size, 0);
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuMemHostUnregister(void *address) {
@@ -710,14 +720,14 @@ CUresult cuMemHostUnregister(void *address) {
     Range *range = range_at(0, address, 0);
     REQUIRE(range != NULL, current()->error ? current()->error : HOST_MEMORY_NOT_REGISTERED);
     remove_range(range);
-    return end(current()->error);
+    return current()->error;
 }
 
 CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *device, void *address, unsigned flags) {
     ENTER(HEALTHY);
     REQUIRE(flags == 0 && range_that_holds(0, address, 1) != NULL, INVALID_VALUE);
     *device = (uintptr_t)address; /* one address space for both, as on every GPU of our days */
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 /* ---- The driver: copies ------------------------------------------------------------------------------------------- */
@@ -742,7 +752,7 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, vo
     REQUIRE(bytes > 0, SUCCESS);
     REQUIRE(look_at_host(from, bytes, &locked) == SUCCESS, INVALID_VALUE);
     void *snapshot = locked ? NULL : memcpy(make(1, bytes), from, bytes);
-    return end(copy(stream, (Place){to, context->reach}, (Place){(uintptr_t)from, COUNT_OF_LOCKED}, bytes, snapshot));
+    return copy(stream, (Place){to, context->reach}, (Place){(uintptr_t)from, LOCKED_HOST}, bytes, snapshot);
 }
 
 CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, void *handle) {
@@ -750,30 +760,31 @@ CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, void *ha
     ENTER_STREAM(handle);
     REQUIRE(bytes > 0, SUCCESS);
     REQUIRE(look_at_host(to, bytes, &locked) == SUCCESS, INVALID_VALUE);
-    copy(stream, (Place){(uintptr_t)to, locked ? COUNT_OF_LOCKED : 0}, (Place){from, context->reach}, bytes, NULL);
+    copy(stream, (Place){(uintptr_t)to, locked ? LOCKED_HOST : 0}, (Place){from, context->reach}, bytes, NULL);
     if (!locked) await(stream, NULL);
-    return end(context->error);
+    return context->error;
 }
 
 CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, void *handle) {
     ENTER_STREAM(handle);
     REQUIRE(bytes > 0, SUCCESS);
-    return end(copy(stream, (Place){to, context->reach}, (Place){from, context->reach}, bytes, NULL));
+    return copy(stream, (Place){to, context->reach}, (Place){from, context->reach}, bytes, NULL);
 }
 
-CUresult cuMemcpyPeerAsync(CUdeviceptr to, void *toContext, CUdeviceptr from, void *fromContext, size_t bytes, void *handle) {
+CUresult cuMemcpyPeerAsync(CUdeviceptr to, void *toContext, CUdeviceptr from, void *fromContext, size_t bytes,
+                           void *handle) {
     ENTER_STREAM(handle);
     REQUIRE(is_context(toContext) && is_context(fromContext), INVALID_CONTEXT);
     REQUIRE(bytes > 0, SUCCESS);
     unsigned there = 1u << ((Context *)toContext - devices + 1), here = 1u << ((Context *)fromContext - devices + 1);
-    return end(copy(stream, (Place){to, there}, (Place){from, here}, bytes, NULL));
+    return copy(stream, (Place){to, there}, (Place){from, here}, bytes, NULL);
 }
 
 CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t bytes, void *handle) {
     ENTER_STREAM(handle);
     REQUIRE(bytes > 0, SUCCESS);
     submit(stream, (Operation){.kind = FILL, .to = {to, context->reach}, .count = 1, .bytes = bytes, .fill = value});
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 /* ---- The driver: streams and events ------------------------------------------------------------------------------- */
@@ -786,24 +797,23 @@ CUresult cuStreamCreate(void **handle, unsigned flags) {
     stream->context = current();
     if (pthread_create(&thread, NULL, run, stream) != 0) {
         free(stream);
-        return end(OUT_OF_MEMORY);
+        return OUT_OF_MEMORY;
     }
     pthread_detach(thread);
     stream->next = streams;
     streams = stream;
     *handle = stream;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuStreamDestroy_v2(void *handle) {
     ENTER(CURRENT);
     Stream *stream = stream_of(handle);
     REQUIRE(stream != NULL, INVALID_HANDLE);
-    CUresult error = stream->context->error;
-    if (stream->first != NULL && error == SUCCESS) violate("stream %p destroyed with work left", handle);
+    if (stream->first != NULL && !stream->last->dropped) violate("stream %p destroyed with work left", handle);
     stream->closing = 1; /* its thread ends it when nothing is left, as the driver does */
     pthread_cond_broadcast(&changed);
-    return end(error);
+    return stream->context->error;
 }
 
 CUresult cuStreamSynchronize(void *handle) {
@@ -813,18 +823,18 @@ CUresult cuStreamSynchronize(void *handle) {
     Context *context = stream->context;
     REQUIRE(context->error == SUCCESS, context->error);
     await(stream, NULL);
-    return end(context->error);
+    return context->error;
 }
 
 /* Not counted, as is cuEventQuery: what polls would make the number of a call a matter of luck. */
 CUresult cuStreamQuery(void *handle) {
-    pthread_mutex_lock(&lock);
+    LOCKED;
     CUresult result = admit(CURRENT);
     Stream *stream = stream_of(handle);
     if (result == SUCCESS && stream == NULL) result = INVALID_HANDLE;
     if (result == SUCCESS) result = stream->context->error;
     if (result == SUCCESS && stream->first != NULL) result = NOT_READY;
-    return end(result);
+    return result;
 }
 
 CUresult cuStreamWaitEvent(void *handle, void *eventHandle, unsigned flags) {
@@ -835,7 +845,7 @@ CUresult cuStreamWaitEvent(void *handle, void *eventHandle, unsigned flags) {
     REQUIRE(flags <= 1, INVALID_VALUE);
     REQUIRE(stream->context->error == SUCCESS, stream->context->error);
     if (event->mark != NULL) submit(stream, (Operation){.kind = WAIT, .mark = event->mark});
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuEventCreate(void **handle, unsigned flags) {
@@ -844,7 +854,7 @@ CUresult cuEventCreate(void **handle, unsigned flags) {
     Event *event = make(1, sizeof *event);
     *event = (Event){.next = events, .context = current()};
     *handle = events = event;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuEventRecord(void *eventHandle, void *handle) {
@@ -857,17 +867,17 @@ CUresult cuEventRecord(void *eventHandle, void *handle) {
     event->mark = make(1, sizeof *event->mark);
     event->mark->references = 1;
     submit(stream, (Operation){.kind = MARK, .mark = event->mark});
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuEventQuery(void *handle) {
-    pthread_mutex_lock(&lock);
+    LOCKED;
     CUresult result = admit(CURRENT);
     Event *event = event_of(handle);
     if (result == SUCCESS && event == NULL) result = INVALID_HANDLE;
     if (result == SUCCESS) result = event->context->error;
     if (result == SUCCESS && event->mark != NULL && !event->mark->reached) result = NOT_READY;
-    return end(result);
+    return result;
 }
 
 CUresult cuEventSynchronize(void *handle) {
@@ -878,10 +888,10 @@ CUresult cuEventSynchronize(void *handle) {
     Mark *mark = event->mark;
     if (mark != NULL) {
         mark->references++;
-        while (!mark->reached && context->error == SUCCESS) pthread_cond_wait(&changed, &lock);
+        while (!mark->reached) pthread_cond_wait(&changed, &lock);
         release(mark);
     }
-    return end(context->error);
+    return context->error;
 }
 
 CUresult cuEventDestroy_v2(void *handle) {
@@ -889,12 +899,12 @@ CUresult cuEventDestroy_v2(void *handle) {
     Event *event = event_of(handle);
     REQUIRE(event != NULL, INVALID_HANDLE);
     CUresult error = event->context->error;
-    if (event->mark != NULL && !event->mark->reached && error == SUCCESS)
+    if (event->mark != NULL && !event->mark->reached)
         violate("event %p destroyed while it is recorded and not reached", handle);
     UNLINK(events, event);
     release(event->mark);
     free(event);
-    return end(error);
+    return error;
 }
 
 /* ---- The driver: modules and kernels ------------------------------------------------------------------------------ */
@@ -906,11 +916,11 @@ CUresult cuModuleLoadData(void **handle, const void *image) {
     Module *module = make(1, sizeof *module);
     *module = (Module){.next = modules, .text = strdup(image)};
     *handle = modules = module;
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 CUresult cuModuleLoadDataEx(void **handle, const void *image, unsigned count, int *options, void **values) {
-    if (count > 0 && (options == NULL || values == NULL)) return INVALID_VALUE;
+    (void)count, (void)options, (void)values; /* they say how to compile, and nothing is compiled here */
     return cuModuleLoadData(handle, image);
 }
 
@@ -927,7 +937,7 @@ CUresult cuModuleUnload(void *handle) {
     UNLINK(modules, module);
     free(module->text);
     free(module);
-    return end(current()->error);
+    return current()->error;
 }
 
 static int has_entry(const char *text, const char *name) {
@@ -949,18 +959,18 @@ CUresult cuModuleGetFunction(void **function, void *handle, const char *name) {
     REQUIRE(has_entry(module->text, name), NOT_FOUND);
     for (int i = 0; i < KERNEL_COUNT; i++) {
         if (strcmp(name, KERNELS[i].name) == 0) {
-            module->functions[i].grain = KERNELS[i].grain;
-            *function = &module->functions[i];
-            return end(SUCCESS);
+            module->grains[i] = KERNELS[i].grain;
+            *function = &module->grains[i];
+            return SUCCESS;
         }
     }
-    return end(NOT_SUPPORTED); /* a kernel, but none that can be played here */
+    return NOT_SUPPORTED; /* a kernel, but none that can be played here */
 }
 
 static uint32_t grain_of(const void *function) {
     for (Module *module = modules; module != NULL; module = module->next)
         for (int i = 0; i < KERNEL_COUNT; i++)
-            if (function == &module->functions[i]) return module->functions[i].grain;
+            if (function == &module->grains[i]) return module->grains[i];
     return 0;
 }
 
@@ -973,86 +983,46 @@ CUresult cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned
     REQUIRE(blockX > 0 && blockX <= THREADS_PER_BLOCK && blockY == 1 && blockZ == 1, INVALID_VALUE);
     REQUIRE(sharedBytes <= 48u << 10 && parameters != NULL && extra == NULL, INVALID_VALUE);
     for (int i = 0; i < PARAMETERS; i++) REQUIRE(parameters[i] != NULL, INVALID_VALUE);
-    unsigned allowed = context->reach | COUNT_OF_LOCKED;
+    unsigned allowed = context->reach | LOCKED_HOST;
     submit(stream, (Operation){.kind = MOVE, .from = {*(uint64_t *)parameters[0], allowed}, .to = {0, allowed},
                                .count = gridX, .bytes = *(uint32_t *)parameters[1], .outer = *(uint32_t *)parameters[2],
                                .inner = *(uint32_t *)parameters[3], .row = *(uint32_t *)parameters[4], .grain = grain});
-    return end(SUCCESS);
+    return SUCCESS;
 }
 
 /* ---- What tests ask for ------------------------------------------------------------------------------------------- */
 
-void kvbm_stand_in_fail_call(long n, int error) {
-    pthread_mutex_lock(&lock);
-    call_fault = (Fault){n, (CUresult)error};
-    pthread_mutex_unlock(&lock);
-}
-
-void kvbm_stand_in_fail_operation(long n, int error) {
-    pthread_mutex_lock(&lock);
-    operation_fault = (Fault){n, (CUresult)error};
-    pthread_mutex_unlock(&lock);
-}
-
-void kvbm_stand_in_delay(long micros) {
-    pthread_mutex_lock(&lock);
-    delay_micros = micros;
-    pthread_mutex_unlock(&lock);
-}
-
-void kvbm_stand_in_hold(int on) {
-    pthread_mutex_lock(&lock);
-    holding = on;
-    pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
-}
-
-static long read_out(const long *counter) {
-    pthread_mutex_lock(&lock);
-    long value = *counter;
-    pthread_mutex_unlock(&lock);
-    return value;
-}
-
-long kvbm_stand_in_calls(void) {
-    return read_out(&call_count);
-}
-
-long kvbm_stand_in_operations(void) {
-    return read_out(&operation_count);
-}
-
-long kvbm_stand_in_violations(void) {
-    return read_out(&violation_count);
-}
+void kvbm_stand_in_fail_call(long n, int error) { LOCKED; call_fault = (Fault){n, (CUresult)error}; }
+void kvbm_stand_in_fail_operation(long n, int error) { LOCKED; operation_fault = (Fault){n, (CUresult)error}; }
+void kvbm_stand_in_delay(long micros) { LOCKED; delay_micros = micros; }
+void kvbm_stand_in_hold(int on) { LOCKED; holding = on; pthread_cond_broadcast(&changed); }
+long kvbm_stand_in_calls(void) { LOCKED; return call_count; }
+long kvbm_stand_in_operations(void) { LOCKED; return operation_count; }
+long kvbm_stand_in_violations(void) { LOCKED; return violation_count; }
 
 /* The text of the last one, as it is now: the caller's thread keeps it until it asks again. */
 const char *kvbm_stand_in_violation(void) {
     static __thread char text[sizeof last_violation];
-    pthread_mutex_lock(&lock);
-    memcpy(text, last_violation, sizeof text);
-    pthread_mutex_unlock(&lock);
-    return text;
+    LOCKED;
+    return memcpy(text, last_violation, sizeof text);
 }
 
 long kvbm_stand_in_live(void) {
     long live = 0;
-    pthread_mutex_lock(&lock);
+    LOCKED;
     for (Range *range = ranges; range != NULL; range = range->next) live++;
     for (Stream *stream = streams; stream != NULL; stream = stream->next) live += !stream->closing;
     for (Event *event = events; event != NULL; event = event->next) live++;
     for (Module *module = modules; module != NULL; module = module->next) live++;
-    for (int i = 0; i < MAX_DEVICES; i++) live += devices[i].retains;
-    pthread_mutex_unlock(&lock);
+    for (int i = 0; i < device_count; i++) live += devices[i].retains;
     return live;
 }
 
 void kvbm_stand_in_reset(void) {
-    pthread_mutex_lock(&lock);
+    LOCKED;
     call_fault = operation_fault = (Fault){0, SUCCESS};
     delay_micros = violation_count = holding = 0;
     last_violation[0] = '\0';
-    for (int i = 0; i < MAX_DEVICES; i++) devices[i].error = SUCCESS;
+    for (int i = 0; i < device_count; i++) devices[i].error = SUCCESS;
     pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
 }

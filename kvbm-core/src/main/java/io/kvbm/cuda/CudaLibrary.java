@@ -2,6 +2,7 @@ package io.kvbm.cuda;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -45,7 +46,8 @@ public final class CudaLibrary implements Cuda {
     private static Optional<String> missing() {
         try {
             SymbolLookup.libraryLookup(LIBRARY, Arena.global());
-            return Optional.empty();
+            return JcudaFiles.foreign(Path.of(System.getProperty("java.io.tmpdir")))
+                    .map(file -> file + " is another user's, and JCuda would load it; remove it, or set java.io.tmpdir");
         } catch (IllegalArgumentException e) {
             return Optional.of("there is no " + LIBRARY
                     + ", which comes with NVIDIA's driver; install the driver, or let the container see it");
@@ -58,17 +60,13 @@ public final class CudaLibrary implements Cuda {
         try {
             Driver driver = new Driver();
             driver.init();
-            int devices = driver.deviceCount();
-            if (devices == 0) {
-                return new Absent("the driver knows no GPU; look at nvidia-smi and CUDA_VISIBLE_DEVICES");
-            }
-            CudaLibrary library = new CudaLibrary(driver, driver.version(), devices);
+            CudaLibrary library = new CudaLibrary(driver, driver.version(), driver.deviceCount());
             loaded = library;
             return library;
         } catch (CudaException e) {
             return new Absent(firstLine(e));
         } catch (NoClassDefFoundError e) {
-            return new Absent(e.getCause() == null && String.valueOf(e.getMessage()).startsWith("jcuda")
+            return new Absent(e.getCause() instanceof ClassNotFoundException
                     ? "JCuda is not on the class path; add org.jcuda:jcuda"
                     : "JCuda cannot be loaded: " + firstLine(e));
         } catch (LinkageError e) {

@@ -2,6 +2,7 @@ package io.kvbm.cuda;
 
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntSupplier;
 
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
@@ -21,7 +22,7 @@ import io.kvbm.error.CudaException.Kind;
 
 /**
  * The calls of CUDA's driver that are used, each checked. Addresses are plain numbers. What a call makes counts as held
- * until it is given back, also where giving it back fails, as the driver has no better answer the second time.
+ * until it is given back; where the driver refuses to take it, it is asked once more, and then it is lost.
  */
 final class Driver {
 
@@ -66,8 +67,7 @@ final class Driver {
     }
 
     void release(Context context) {
-        open.decrementAndGet();
-        check(JCudaDriver.cuDevicePrimaryCtxRelease(context.device), "cuDevicePrimaryCtxRelease", Kind.CALL_FAILED);
+        giveBack(() -> JCudaDriver.cuDevicePrimaryCtxRelease(context.device), "cuDevicePrimaryCtxRelease");
     }
 
     /** Calls of this thread go to this context from now on. */
@@ -105,8 +105,7 @@ final class Driver {
     }
 
     void free(long address) {
-        open.decrementAndGet();
-        check(JCudaDriver.cuMemFree(device(address)), "cuMemFree", Kind.CALL_FAILED);
+        giveBack(() -> JCudaDriver.cuMemFree(device(address)), "cuMemFree");
     }
 
     /** Page-locks memory for all contexts of the process, cached by the processor as before. */
@@ -118,8 +117,7 @@ final class Driver {
     }
 
     void unregister(long address) {
-        open.decrementAndGet();
-        check(JCudaDriver.cuMemHostUnregister(host(address)), "cuMemHostUnregister", Kind.CALL_FAILED);
+        giveBack(() -> JCudaDriver.cuMemHostUnregister(host(address)), "cuMemHostUnregister");
     }
 
     // ---------------------------------------------------------------------------------------- streams
@@ -136,8 +134,7 @@ final class Driver {
     }
 
     void destroy(Stream stream) {
-        open.decrementAndGet();
-        check(JCudaDriver.cuStreamDestroy(stream.handle), "cuStreamDestroy", Kind.CALL_FAILED);
+        giveBack(() -> JCudaDriver.cuStreamDestroy(stream.handle), "cuStreamDestroy");
     }
 
     /** Whether everything is done that was put into the stream. */
@@ -156,8 +153,7 @@ final class Driver {
     }
 
     void destroy(Event event) {
-        open.decrementAndGet();
-        check(JCudaDriver.cuEventDestroy(event.handle), "cuEventDestroy", Kind.CALL_FAILED);
+        giveBack(() -> JCudaDriver.cuEventDestroy(event.handle), "cuEventDestroy");
     }
 
     void record(Event event, Stream stream) {
@@ -217,8 +213,7 @@ final class Driver {
     }
 
     void unload(Module module) {
-        open.decrementAndGet();
-        check(JCudaDriver.cuModuleUnload(module.handle), "cuModuleUnload", Kind.CALL_FAILED);
+        giveBack(() -> JCudaDriver.cuModuleUnload(module.handle), "cuModuleUnload");
     }
 
     record Function(CUfunction handle) {}
@@ -257,7 +252,13 @@ final class Driver {
     }
 
     private static Pointer host(long address) {
-        return new Pointer().withByteOffset(address);
+        return new HostAddress(address);
+    }
+
+    private void giveBack(IntSupplier call, String function) {
+        open.decrementAndGet();
+        int result = call.getAsInt();
+        check(result == CUresult.CUDA_SUCCESS ? result : call.getAsInt(), function, Kind.CALL_FAILED);
     }
 
     private static void check(int result, String function, Kind otherwise) {
@@ -276,6 +277,7 @@ final class Driver {
             case CUresult.CUDA_ERROR_OUT_OF_MEMORY -> "; configure fewer blocks, or leave more memory to others";
             case CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION -> "; install driver R520 or a later one, which reads PTX 7.8";
             case CUresult.CUDA_ERROR_SYSTEM_DRIVER_MISMATCH -> "; the driver in the kernel and its library are of two versions: restart the machine";
+            case CUresult.CUDA_ERROR_NO_DEVICE -> "; look at nvidia-smi and CUDA_VISIBLE_DEVICES";
             default -> isLoss(result) ? "; restart the process to use the GPU again" : "";
         };
     }
@@ -299,6 +301,14 @@ final class Driver {
                     CUresult.CUDA_ERROR_EXTERNAL_DEVICE, CUresult.CUDA_ERROR_UNKNOWN -> true;
             default -> false;
         };
+    }
+
+    /** JCuda takes the number of a host address from subclasses only. */
+    private static final class HostAddress extends Pointer {
+
+        private HostAddress(long address) {
+            super(address);
+        }
     }
 
     /** JCuda tells the number of an address to subclasses only. */

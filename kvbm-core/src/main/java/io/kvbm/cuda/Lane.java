@@ -62,7 +62,7 @@ final class Lane implements AutoCloseable {
             Driver.Stream made = driver.createStream();
             releases.add(() -> driver.destroy(made));
             stream = made;
-            stages = List.of(Stage.create(driver, releases), Stage.create(driver, releases));
+            stages = List.of(new Stage(driver, releases), new Stage(driver, releases));
             return true;
         });
     }
@@ -134,6 +134,19 @@ final class Lane implements AutoCloseable {
         Stage stage = stages.get(turn % stages.size());
         await(stage::isFree);
         return stage;
+    }
+
+    /** Whether there is memory on the device to gather in; where the engine has taken all of it there is none. */
+    boolean canGather() {
+        try {
+            stages.forEach(Stage::device);
+            return true;
+        } catch (CudaException e) {
+            if (e.kind() == CudaException.Kind.OUT_OF_MEMORY) {
+                return false;
+            }
+            throw e;
+        }
     }
 
     /** Returns when all that was put into the stream is done, and what had to be done afterwards. */

@@ -74,7 +74,7 @@ final class Mover {
     }
 
     private void moveUp(Pieces pieces) {
-        if (isForCopies(pieces) || pieces.sourceRunBytes() < tuning.stagedFrom() || !fits(pieces)) {
+        if (!isForGathering(pieces, pieces.sourceRunBytes())) {
             moveDirectly(pieces);
             return;
         }
@@ -87,11 +87,11 @@ final class Mover {
     }
 
     private void moveDown(Pieces pieces) {
-        if (isForCopies(pieces) || pieces.destinationRunBytes() < tuning.stagedFrom() || !fits(pieces)) {
+        if (isForGathering(pieces, pieces.destinationRunBytes())) {
+            gatherAndCopy(pieces);
+        } else {
             moveDirectly(pieces);
-            return;
         }
-        gatherAndCopy(pieces);
     }
 
     /** A copy between GPUs keeps the order of rows, so that a change of it is made before, on the first of them. */
@@ -138,10 +138,10 @@ final class Mover {
         for (Part part : parts(pieces, mostGathered(pieces))) {
             Stage stage = next();
             for (int n = part.first; n < part.end; n++) {
-                copyWithCpu(pieces.source(n), stage.host().address() + (n - part.first) * pieces.bytes(),
+                copyWithCpu(pieces.source(n), stage.host() + (n - part.first) * pieces.bytes(),
                         pieces.bytes());
             }
-            Pieces packed = pieces.fromRun(part.first, part.end, stage.host().address());
+            Pieces packed = pieces.fromRun(part.first, part.end, stage.host());
             if (isForCopies(pieces)) {
                 copy(packed);
             } else {
@@ -155,7 +155,7 @@ final class Mover {
         requireGatherable(pieces);
         for (Part part : parts(pieces, mostGathered(pieces))) {
             Stage stage = next();
-            Pieces packed = pieces.intoRun(part.first, part.end, stage.host().address());
+            Pieces packed = pieces.intoRun(part.first, part.end, stage.host());
             if (isForCopies(pieces)) {
                 copy(packed);
             } else {
@@ -163,7 +163,7 @@ final class Mover {
             }
             stage.record(lane.stream(), () -> {
                 for (int n = part.first; n < part.end; n++) {
-                    copyWithCpu(stage.host().address() + (n - part.first) * pieces.bytes(), pieces.destination(n),
+                    copyWithCpu(stage.host() + (n - part.first) * pieces.bytes(), pieces.destination(n),
                             pieces.bytes());
                 }
             });
@@ -189,6 +189,10 @@ final class Mover {
 
     private boolean isForCopies(Pieces pieces) {
         return pieces.order().isKept() && (pieces.bytes() >= tuning.copiesFrom() || pieces.count() == 1);
+    }
+
+    private boolean isForGathering(Pieces pieces, long hostRunBytes) {
+        return !isForCopies(pieces) && hostRunBytes >= tuning.stagedFrom() && fits(pieces) && lane.canGather();
     }
 
     private static boolean fits(Pieces pieces) {

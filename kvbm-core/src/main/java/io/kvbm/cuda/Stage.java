@@ -4,6 +4,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * What one part of a transfer needs beside the blocks while it is under way: a list of its pieces that the kernel reads,
  * memory on both sides of the bus to gather them in, and the event that tells its end. Used by the thread of its lane.
@@ -19,30 +21,32 @@ final class Stage {
     private static final long PAGE = 4096;
     private static final long PIECE = 2 * Long.BYTES;
 
+    private static final long NONE = 0;
+
     private final Driver driver;
+    private final Releases releases;
     private final MemorySegment list;
-    private final MemorySegment host;
-    private final long device;
     private final Driver.Event event;
+    private @Nullable MemorySegment host;
+    private long device = NONE;
     private Runnable whenReached = () -> {};
     private boolean underWay;
 
-    private Stage(Driver driver, MemorySegment list, MemorySegment host, long device, Driver.Event event) {
+    /**
+     * Makes one for the context of the calling thread.
+     *
+     * @param releases takes what has to be given back at last
+     */
+    Stage(Driver driver, Releases releases) {
         this.driver = driver;
-        this.list = list;
-        this.host = host;
-        this.device = device;
-        this.event = event;
-    }
-
-    /** Makes one for the context of the calling thread. */
-    static Stage create(Driver driver, Releases releases) {
-        return new Stage(driver, pinned(driver, MOST_PIECES * PIECE, releases), pinned(driver, BYTES, releases),
-                device(driver, releases), event(driver, releases));
+        this.releases = releases;
+        this.list = pinned(MOST_PIECES * PIECE);
+        this.event = driver.createEvent();
+        releases.add(() -> driver.destroy(event));
     }
 
     @SuppressWarnings("MustBeClosedChecker") // the arena is closed with the rest of the lane
-    private static MemorySegment pinned(Driver driver, long bytes, Releases releases) {
+    private MemorySegment pinned(long bytes) {
         Arena arena = Arena.ofShared();
         releases.add(arena::close);
         MemorySegment memory = arena.allocate(bytes, PAGE);
@@ -51,25 +55,21 @@ final class Stage {
         return memory;
     }
 
-    private static long device(Driver driver, Releases releases) {
-        long address = driver.allocate(BYTES);
-        releases.add(() -> driver.free(address));
-        return address;
+    /** The address of page-locked memory to gather in, which is there from the first time that it is asked for. */
+    long host() {
+        if (host == null) {
+            host = pinned(BYTES);
+        }
+        return host.address();
     }
 
-    private static Driver.Event event(Driver driver, Releases releases) {
-        Driver.Event event = driver.createEvent();
-        releases.add(() -> driver.destroy(event));
-        return event;
-    }
-
-    /** Page-locked memory to gather in. */
-    MemorySegment host() {
-        return host;
-    }
-
-    /** The address of device memory to gather in. */
+    /** The address of device memory to gather in, as {@link #host()}. */
     long device() {
+        if (device == NONE) {
+            long address = driver.allocate(BYTES);
+            releases.add(() -> driver.free(address));
+            device = address;
+        }
         return device;
     }
 

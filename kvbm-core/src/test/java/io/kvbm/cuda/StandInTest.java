@@ -210,17 +210,17 @@ class StandInTest {
     }
 
     /** Moves pieces with the kernel of that name, in the stream. */
-    private void launch(String name, MemorySegment list, int bytes, int outer, int inner, int row) {
+    private int launch(String name, int threads, MemorySegment list, int bytes, int outer, int inner, int row) {
         CUfunction kernel = new CUfunction();
         succeeds(cuModuleGetFunction(kernel, module, name));
         Pointer parameters = Pointer.to(Pointer.to(new long[]{list.address()}), Pointer.to(new int[]{bytes}),
                 Pointer.to(new int[]{outer}), Pointer.to(new int[]{inner}), Pointer.to(new int[]{row}));
         int pieces = (int) (list.byteSize() / 16);
-        succeeds(cuLaunchKernel(kernel, pieces, 1, 1, 128, 1, 1, 0, stream, parameters, null));
+        return cuLaunchKernel(kernel, pieces, 1, 1, threads, 1, 1, 0, stream, parameters, null);
     }
 
     private int move(String name, MemorySegment list, int bytes, int outer, int inner, int row) {
-        launch(name, list, bytes, outer, inner, row);
+        succeeds(launch(name, 128, list, bytes, outer, inner, row));
         return cuStreamSynchronize(stream);
     }
 
@@ -350,6 +350,28 @@ class StandInTest {
     }
 
     @Test
+    void aKernelThatWritesIntoWhatItReadsIsAViolation() {
+        MemorySegment list = list(memory.value(), memory.value() + 16);
+        succeeds(move("kvbm_move_16", list, SIZE / 2, 1, 1, SIZE / 2));
+        hasViolated("writes into what it reads");
+    }
+
+    @Test
+    void aKernelThatReadsTheSameTwiceIsNone() {
+        long half = SIZE / 2;
+        MemorySegment host = locked(random(1));
+        MemorySegment list = list(host.address(), memory.value(), host.address(), memory.value() + half);
+        succeeds(move("kvbm_move_16", list, SIZE / 2, 1, 1, SIZE / 2));
+        assertThat(standIn.violations()).isZero();
+    }
+
+    @Test
+    void aKernelOnTooManyThreadsIsRefused() {
+        MemorySegment list = list(memory.value(), memory.value());
+        fails(launch("kvbm_move_16", 1025, list, SIZE, 1, 1, SIZE), CUresult.CUDA_ERROR_INVALID_VALUE);
+    }
+
+    @Test
     void aKernelThatTheModuleHasNotIsNotFound() {
         fails(cuModuleGetFunction(new CUfunction(), module, "kvbm_move_1"), CUresult.CUDA_ERROR_NOT_FOUND);
         fails(cuModuleLoadData(new CUmodule(), new byte[]{'x', 0}), CUresult.CUDA_ERROR_INVALID_PTX);
@@ -361,6 +383,7 @@ class StandInTest {
         CUevent copied = event();
         Address other = allocate(SIZE);
         standIn.delay(20_000);
+        succeeds(cuMemsetD8Async(memory, (byte) 0, SIZE, stream));
         up(memory, locked(random(1)));
         succeeds(cuEventRecord(copied, stream));
         fails(cuEventQuery(copied), CUresult.CUDA_ERROR_NOT_READY);
@@ -435,7 +458,7 @@ class StandInTest {
     void aKernelThatUsesMemoryWhichIsFreedMeanwhileIsAViolation() {
         MemorySegment list = list(memory.value(), memory.value() + SIZE / 2);
         standIn.delay(20_000);
-        launch("kvbm_move_16", list, SIZE / 2, 1, 1, SIZE / 2);
+        succeeds(launch("kvbm_move_16", 128, list, SIZE / 2, 1, 1, SIZE / 2));
         succeeds(cuMemFree(memory));
         hasViolated("freed while an operation uses it");
     }

@@ -1,0 +1,39 @@
+package io.kvbm.cuda;
+
+import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * The native parts of JCuda, as it unpacks them into the folder for temporary files: under names that everybody knows,
+ * and it loads what it finds there. On a machine with several users that may be somebody else's.
+ */
+final class JcudaFiles {
+
+    private static final String PATTERN = "libJCuda*.so";
+
+    private JcudaFiles() {}
+
+    /** A file in a folder for temporary files that JCuda may load and that another user can write. */
+    static Optional<Path> foreign(Path folder) {
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, PATTERN)) {
+            for (Path file : files) {
+                if (!isOurs(file)) {
+                    return Optional.of(file);
+                }
+            }
+        } catch (IOException | DirectoryIteratorException _) {
+            // JCuda will say what it cannot read there
+        }
+        return Optional.empty();
+    }
+
+    /** What this process can be trusted with: a file of its own user, or of the system's. */
+    private static boolean isOurs(Path file) throws IOException {
+        Object owner = Files.getAttribute(file, "unix:uid");
+        return owner.equals(0) || owner.equals(Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
+    }
+}
