@@ -183,6 +183,10 @@ public final class KvSequence implements AutoCloseable {
      * States that the K/V of the first n tokens is in the blocks, and registers those that are full. Where another
      * sequence has registered the same content meanwhile, its block takes the place of this one's.
      *
+     * <p>
+     * On a GPU it is in the blocks when the kernels that write it have ended: blocks are copied from there by streams that
+     * wait for no other, and found by other sequences at once.
+     *
      * @param n at least as many as were computed before, at most {@link #length()}
      */
     public void computed(int n) {
