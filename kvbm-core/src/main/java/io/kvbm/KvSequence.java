@@ -285,7 +285,10 @@ public final class KvSequence implements AutoCloseable {
         return fork;
     }
 
-    /** Gives all blocks back, tail first. What was registered stays to be found until its memory is needed. */
+    /**
+     * Gives all blocks back, tail first. What was registered stays to be found until its memory is needed. On a GPU no
+     * kernel may use the blocks any more.
+     */
     @Override
     public void close() {
         holds.closed = true;
