@@ -95,7 +95,7 @@ public final class KvSequence implements AutoCloseable {
             handles.addAll(acquired.found());
             handles.addAll(acquired.own());
             int found = acquired.found().size();
-            manager.registered(pool, acquired.found(), chain, 0);
+            manager.found(pool, chain, found);
             int taken = found < reusable ? take(found, handles) : 0;
             KvSequence sequence = new KvSequence(manager, pool, chain, tokens, found + taken, handles);
             manager.sequenceOpened(tokens.length, sequence.reusedTokens);

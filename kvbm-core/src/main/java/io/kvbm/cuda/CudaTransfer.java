@@ -81,7 +81,7 @@ final class CudaTransfer implements Runnable {
         synchronized (this) {
             if (phase.get() == Phase.UNDER_WAY && !abandoned) {
                 abandoned = true;
-                device.abandoned(blocks);
+                lane.abandoned(blocks);
             }
         }
     }
@@ -98,20 +98,21 @@ final class CudaTransfer implements Runnable {
         if (!phase.compareAndSet(Phase.WAITING, Phase.UNDER_WAY)) {
             return;
         }
-        boolean ended = true;
+        boolean ended = false;
         try {
             device.requireUsable();
             pieces.forEach(mover::move);
             lane.finish();
+            ended = true;
         } catch (RuntimeException | Error e) {
-            // an Error too, as the thread has to live on: it alone is in the context of the device
             if (e instanceof CudaException cuda) {
                 device.failed(cuda);
             }
             failure = e instanceof RuntimeException known ? known : new IllegalStateException(e);
             ended = lane.drain();
+        } finally {
+            over(ended);
         }
-        over(ended);
     }
 
     private synchronized void over(boolean ended) {
@@ -123,7 +124,7 @@ final class CudaTransfer implements Runnable {
             }
         } finally {
             if (abandoned) {
-                device.abandoned(-blocks);
+                lane.found(blocks);
             }
             phase.set(Phase.OVER);
             LockSupport.unpark(caller);

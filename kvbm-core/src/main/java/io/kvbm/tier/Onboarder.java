@@ -1,8 +1,8 @@
 package io.kvbm.tier;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -13,8 +13,8 @@ import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
 import io.kvbm.error.KvbmException;
 import io.kvbm.pool.BlockPool;
-import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.IdentityChain;
+import io.kvbm.transfer.TransferControl;
 
 /** Copies blocks up from the level below before a sequence uses them. */
 final class Onboarder {
@@ -24,26 +24,22 @@ final class Onboarder {
     private final BlockPool upper;
     private final BlockPool lower;
     private final Copier copier;
-    private final TierLimits limits;
-    private final MonotonicClock clock;
+    private final int batchBlocks;
     private final RouteCounters counters = new RouteCounters();
 
-    Onboarder(BlockPool upper, BlockPool lower, Copier copier, TierLimits limits, MonotonicClock clock) {
+    Onboarder(BlockPool upper, BlockPool lower, Copier copier, int batchBlocks) {
         this.upper = upper;
         this.lower = lower;
         this.copier = copier;
-        this.limits = limits;
-        this.clock = clock;
+        this.batchBlocks = batchBlocks;
     }
 
-    int onboard(IdentityChain chain, int from, List<BlockHandle> blocks) {
+    int onboard(IdentityChain chain, int from, List<BlockHandle> blocks, TransferControl control) {
         try (BlockList<ImmutableBlock> found = lower.matchBlocks(chain, from, from + blocks.size())) {
-            long deadline = clock.nanoTime() + limits.onboardTimeout().toNanos();
             int done = 0;
-            while (done < found.size()) {
-                int end = Math.min(found.size(), done + limits.batchBlocks());
-                Duration left = Duration.ofNanos(Math.max(0, deadline - clock.nanoTime()));
-                if (!copy(found.subList(done, end), chain, from + done, blocks.subList(done, end), left)) {
+            while (done < found.size() && control.mayGoOn()) {
+                int end = Math.min(found.size(), done + batchBlocks);
+                if (!copy(found.subList(done, end), chain, from + done, blocks.subList(done, end), control)) {
                     break;
                 }
                 done = end;
@@ -54,12 +50,12 @@ final class Onboarder {
 
     /** Whether the blocks hold what was found. */
     private boolean copy(List<ImmutableBlock> found, IdentityChain chain, int from, List<BlockHandle> blocks,
-            Duration limit) {
+            TransferControl control) {
         List<MutableBlock> own = new ArrayList<>(blocks.size());
         blocks.forEach(block -> own.add((MutableBlock) block));
         counters.begin(own.size(), Integer.MAX_VALUE);
         try {
-            copier.copy(Route.ONBOARD, found, own, limit, counters);
+            copier.copy(Route.ONBOARD, found, own, control, counters);
         } catch (KvbmException e) {
             log.debug("{} blocks from block {} of a sequence on are computed, as they cannot be onboarded: {}",
                     own.size(), from, e.getMessage());
@@ -77,10 +73,13 @@ final class Onboarder {
 
     /** A copy that was given up may write its destinations later, when the sequence has computed something else there. */
     private void exchange(List<BlockHandle> blocks) {
-        upper.closeAll(blocks);
-        List<MutableBlock> others = upper.allocateBlocks(blocks.size());
-        for (int i = 0; i < others.size(); i++) {
-            blocks.set(i, others.get(i));
+        Optional<BlockList<MutableBlock>> others = upper.exchangeBlocks(blocks, blocks.size());
+        if (others.isEmpty()) {
+            upper.closeAll(blocks);
+        }
+        List<MutableBlock> own = others.isPresent() ? others.get() : upper.allocateBlocks(blocks.size());
+        for (int i = 0; i < own.size(); i++) {
+            blocks.set(i, own.get(i));
         }
     }
 
