@@ -1,6 +1,5 @@
 package io.kvbm;
 
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 
@@ -62,8 +61,34 @@ public final class ToyModel {
                         .build());
     }
 
+    /** How the bytes of blocks are reached. */
+    interface Memory {
+
+        /** By the processor. */
+        Memory HOST = new Memory() {
+
+            @Override
+            public long get(Block block, int layer, int outer, long offset) {
+                return block.segment(layer, outer).get(ValueLayout.JAVA_LONG_UNALIGNED, offset);
+            }
+
+            @Override
+            public void set(Block block, int layer, int outer, long offset, long value) {
+                block.segment(layer, outer).set(ValueLayout.JAVA_LONG_UNALIGNED, offset, value);
+            }
+        };
+
+        long get(Block block, int layer, int outer, long offset);
+
+        void set(Block block, int layer, int outer, long offset, long value);
+    }
+
     /** Computes positions {@code from} (inclusive) to {@code to} (exclusive) into the sequence's blocks. */
     public static void compute(KvSequence sequence, String tenant, int from, int to) {
+        compute(Memory.HOST, sequence, tenant, from, to);
+    }
+
+    static void compute(Memory memory, KvSequence sequence, String tenant, int from, int to) {
         int page = sequence.blocks().isEmpty() ? 1 : sequence.blocks().getFirst().layout().pageSize();
         long state = tenant.hashCode();
         for (int position = 0; position < to; position++) {
@@ -73,8 +98,7 @@ public final class ToyModel {
             }
             Block block = sequence.blocks().get(position / page);
             for (int part = 0; part < LAYERS * 2; part++) {
-                block.segment(part / 2, part % 2)
-                        .set(ValueLayout.JAVA_LONG_UNALIGNED, position % page * 8L, value(state, part));
+                memory.set(block, part / 2, part % 2, position % page * 8L, value(state, part));
             }
         }
     }
@@ -87,6 +111,10 @@ public final class ToyModel {
 
     /** Fails unless the blocks hold what the model computes for the first {@code to} of these tokens. */
     public static void verify(KvSequence sequence, String tenant, List<Integer> tokens, int to) {
+        verify(Memory.HOST, sequence, tenant, tokens, to);
+    }
+
+    static void verify(Memory memory, KvSequence sequence, String tenant, List<Integer> tokens, int to) {
         List<Block> blocks = sequence.blocks();
         int page = blocks.isEmpty() ? 1 : blocks.getFirst().layout().pageSize();
         long state = tenant.hashCode();
@@ -94,8 +122,7 @@ public final class ToyModel {
             state = next(state, tokens.get(position));
             Block block = blocks.get(position / page);
             for (int part = 0; part < LAYERS * 2; part++) {
-                MemorySegment region = block.segment(part / 2, part % 2);
-                long found = region.get(ValueLayout.JAVA_LONG_UNALIGNED, position % page * 8L);
+                long found = memory.get(block, part / 2, part % 2, position % page * 8L);
                 if (found != value(state, part)) {
                     throw new AssertionError("Wrong bytes at position " + position + " of " + to + ", part " + part
                             + ", block " + block.id() + ", tenant '" + tenant + "', tokens " + tokens);

@@ -35,13 +35,17 @@ public final class CudaDevice implements AutoCloseable {
     private final Driver driver;
     private final int ordinal;
     private final Driver.Context context;
-    private final PinnedRanges pinned = new PinnedRanges();
+    private final PinnedRanges pinned;
     private final AtomicReference<@Nullable CudaException> lost = new AtomicReference<>();
     private final AtomicInteger inDoubt = new AtomicInteger();
     private final List<TransferHold> quarantine = new ArrayList<>();
     private final Lane up;
     private final Lane down;
     private final Lane across;
+
+    /** Has nothing to do with transfers, as some of what it does takes long. */
+    private final DeviceThread memory;
+
     private final Releases releases = new Releases();
     private final Releases modules = new Releases();
     private String name = "unnamed";
@@ -50,17 +54,24 @@ public final class CudaDevice implements AutoCloseable {
     private boolean closed;
 
     @SuppressWarnings("NullAway.Init") // the kernels are made in the thread that uses them
-    private CudaDevice(Driver driver, int ordinal, Driver.Context context) {
+    private CudaDevice(Driver driver, PinnedRanges pinned, int ordinal, Driver.Context context) {
         this.driver = driver;
+        this.pinned = pinned;
         this.ordinal = ordinal;
         this.context = context;
         this.up = new Lane(driver, this, "up");
         this.down = new Lane(driver, this, "down");
         this.across = new Lane(driver, this, "across");
+        this.memory = new DeviceThread(this, "memory");
     }
 
-    static CudaDevice open(Driver driver, int ordinal) {
-        CudaDevice device = new CudaDevice(driver, ordinal, driver.retain(ordinal));
+    /**
+     * Opens a GPU.
+     *
+     * @param pinned what is page-locked for all GPUs of the process
+     */
+    static CudaDevice open(Driver driver, PinnedRanges pinned, int ordinal) {
+        CudaDevice device = new CudaDevice(driver, pinned, ordinal, driver.retain(ordinal));
         device.releases.add(() -> driver.release(device.context));
         try {
             device.start();
@@ -76,18 +87,21 @@ public final class CudaDevice implements AutoCloseable {
     }
 
     private void start() {
-        for (Lane lane : List.of(across, up, down)) {
+        releases.add(memory::close);
+        memory.enter();
+        releases.add(() -> memory.run(modules::close));
+        kernels = memory.call(() -> {
+            name = driver.name(context);
+            if (!driver.usesHostAddresses(context)) {
+                throw new CudaException(CudaException.Kind.SETUP_FAILED, null, this + " knows page-locked memory under"
+                        + " other addresses than the processor; use a GPU that shares them, as on Linux x86_64");
+            }
+            return Kernels.load(driver, modules);
+        });
+        for (Lane lane : List.of(up, down, across)) {
             releases.add(lane::close);
             lane.open();
         }
-        releases.add(() -> across.call(() -> {
-            modules.close();
-            return true;
-        }));
-        kernels = across.call(() -> {
-            name = driver.name(context);
-            return Kernels.load(driver, modules);
-        });
     }
 
     /** Which GPU it is, counted as CUDA does. */
@@ -102,7 +116,7 @@ public final class CudaDevice implements AutoCloseable {
 
     /** Bytes of its memory that nobody has taken. */
     public long freeMemory() {
-        return across.call(() -> driver.memory().free());
+        return memory.call(() -> driver.memory().free());
     }
 
     /** Makes storage in its memory. */
@@ -133,11 +147,11 @@ public final class CudaDevice implements AutoCloseable {
         }
         use();
         try {
-            return across.call(() -> {
-                Driver.Memory memory = driver.memory();
-                if (size > memory.free()) {
+            return memory.call(() -> {
+                Driver.Memory there = driver.memory();
+                if (size > there.free()) {
                     throw new StorageException(StorageException.Kind.ALLOCATION_FAILED, size
-                            + " bytes of GPU memory are asked for and " + memory.free() + " of " + memory.total()
+                            + " bytes of GPU memory are asked for and " + there.free() + " of " + there.total()
                             + " are free on " + this + "; configure fewer device blocks, or leave more memory to them");
                 }
                 return new DeviceStorage(this, driver.allocate(size), size);
@@ -163,10 +177,7 @@ public final class CudaDevice implements AutoCloseable {
     private RegistrationHandle pin(long address, long size) {
         use();
         try {
-            across.call(() -> {
-                driver.register(address, size);
-                return true;
-            });
+            memory.runAtLeisure(() -> driver.register(address, size));
         } catch (CudaException e) {
             letGo();
             throw new CudaException(e.kind(), e.result(), e.getMessage() + "; " + size
@@ -186,10 +197,7 @@ public final class CudaDevice implements AutoCloseable {
     /** What a lost device does not take back is gone with it. */
     private void release(Runnable work) {
         try {
-            across.call(() -> {
-                work.run();
-                return true;
-            });
+            memory.run(work);
         } catch (CudaException e) {
             failed(e);
             if (!isLost()) {
@@ -231,6 +239,12 @@ public final class CudaDevice implements AutoCloseable {
             log.warn("{} is not used any more, its blocks are gone, and blocks are kept in host memory: {}", this,
                     failure.getMessage());
         }
+    }
+
+    /** The failure of a device that does not come back. */
+    CudaException silent() {
+        return new CudaException(CudaException.Kind.DEVICE_LOST, null, this + " has not answered for "
+                + DeviceThread.PATIENCE.toSeconds() + " s; restart the process to use it again");
     }
 
     /** Throws {@code DEVICE_LOST} where the device has failed. */

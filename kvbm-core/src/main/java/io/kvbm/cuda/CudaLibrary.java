@@ -22,6 +22,7 @@ public final class CudaLibrary implements Cuda {
     private final int version;
     private final int devices;
     private final Map<Integer, CudaDevice> open = new HashMap<>();
+    private final PinnedRanges pinned = new PinnedRanges();
 
     private CudaLibrary(Driver driver, int version, int devices) {
         this.driver = driver;
@@ -109,7 +110,7 @@ public final class CudaLibrary implements Cuda {
         synchronized (open) {
             CudaDevice device = open.get(ordinal);
             if (device == null || device.isClosed()) {
-                device = CudaDevice.open(driver, ordinal);
+                device = CudaDevice.open(driver, pinned, ordinal);
                 open.put(ordinal, device);
             }
             return device;

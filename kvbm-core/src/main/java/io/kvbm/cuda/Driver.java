@@ -7,6 +7,7 @@ import java.util.function.IntSupplier;
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
+import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUevent_flags;
@@ -83,6 +84,15 @@ final class Driver {
             length++;
         }
         return new String(name, 0, length, StandardCharsets.US_ASCII);
+    }
+
+    /** Whether the GPU knows page-locked memory under the addresses of the processor. */
+    boolean usesHostAddresses(Context context) {
+        int[] answer = new int[1];
+        check(JCudaDriver.cuDeviceGetAttribute(answer,
+                CUdevice_attribute.CU_DEVICE_ATTRIBUTE_CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM, context.device),
+                "cuDeviceGetAttribute", Kind.SETUP_FAILED);
+        return answer[0] != 0;
     }
 
     // ---------------------------------------------------------------------------------------- memory

@@ -1,42 +1,29 @@
 package io.kvbm.cuda;
 
-import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
-import io.kvbm.error.ClosedException;
 import io.kvbm.error.CudaException;
 import io.kvbm.error.TransferException;
 import io.kvbm.time.MonotonicClock;
 
 /**
- * One stream of a GPU and the thread that drives it: it alone calls the driver, so that no thread of an application
- * waits in native code or finds a context bound to it that it did not ask for. Two parts of a transfer are under way at
- * once, so that the stream has work while the next part is prepared.
+ * One stream of a GPU and the thread that drives it. Two parts of a transfer are under way at once, so that the stream
+ * has work while the next part is prepared.
  */
 final class Lane implements AutoCloseable {
 
     /** How much may wait for its turn. */
     private static final int MOST_WAITING = 256;
 
-    /** Nothing that is put into a stream at once takes so long on a GPU that works. */
-    private static final Duration PATIENCE = Duration.ofSeconds(20);
-
     private static final int QUICK_LOOKS = 200;
     private static final long PAUSE_NANOS = 20_000;
 
     private final Driver driver;
     private final CudaDevice device;
-    private final ThreadPoolExecutor thread;
+    private final DeviceThread thread;
     private final MonotonicClock clock = MonotonicClock.SYSTEM;
 
     /** Of the thread alone. */
@@ -46,60 +33,28 @@ final class Lane implements AutoCloseable {
     private List<Stage> stages = List.of();
     private volatile boolean stopping;
 
-    /** Starts the thread, in the context of the device. */
+    /** One that has no stream before it is {@linkplain #open opened}. */
     @SuppressWarnings("NullAway.Init") // the stream is made in the thread that uses it
     Lane(Driver driver, CudaDevice device, String name) {
         this.driver = driver;
         this.device = device;
-        this.thread = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(),
-                Thread.ofPlatform().name("kvbm-cuda-" + device.ordinal() + "-" + name).daemon().factory());
+        this.thread = new DeviceThread(device, name);
     }
 
     /** Makes the stream and what its transfers need. */
     void open() {
-        call(() -> {
-            driver.makeCurrent(device.context());
+        thread.enter();
+        thread.run(() -> {
             Driver.Stream made = driver.createStream();
             releases.add(() -> driver.destroy(made));
             stream = made;
             stages = List.of(new Stage(driver, releases), new Stage(driver, releases));
-            return true;
         });
     }
 
-    /**
-     * Has the thread do something and waits for it.
-     *
-     * @throws CudaException what it throws, or {@code DEVICE_LOST} where it does not come back
-     */
+    /** Has its thread do something and waits for it. */
     <T> T call(Supplier<T> work) {
-        CompletableFuture<T> answer = new CompletableFuture<>();
-        execute(() -> {
-            try {
-                answer.complete(work.get());
-            } catch (RuntimeException | Error e) {
-                answer.completeExceptionally(e);
-            }
-        });
-        boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    return answer.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
-                } catch (InterruptedException e) {
-                    interrupted = true; // half a call of the driver cannot be taken back
-                }
-            }
-        } catch (ExecutionException e) {
-            throw e.getCause() instanceof RuntimeException failure ? failure : new IllegalStateException(e.getCause());
-        } catch (TimeoutException e) {
-            throw new CudaException(CudaException.Kind.DEVICE_LOST, null, device + " has not answered for "
-                    + PATIENCE.toSeconds() + " s; restart the process to use it again");
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
+        return thread.call(work);
     }
 
     /**
@@ -108,19 +63,11 @@ final class Lane implements AutoCloseable {
      * @throws TransferException {@code TOO_MANY_IN_FLIGHT}
      */
     void submit(CudaTransfer transfer) {
-        if (thread.getQueue().size() >= MOST_WAITING) {
+        if (thread.waiting() >= MOST_WAITING) {
             throw new TransferException(TransferException.Kind.TOO_MANY_IN_FLIGHT, MOST_WAITING
                     + " transfers wait for " + device + ", which is the limit; wait for one to complete");
         }
-        execute(transfer);
-    }
-
-    private void execute(Runnable work) {
-        try {
-            thread.execute(work);
-        } catch (RejectedExecutionException e) {
-            throw new ClosedException(device + " is closed; use it before the manager is closed");
-        }
+        thread.execute(transfer);
     }
 
     // ---------------------------------------------------------------------------------------- thread
@@ -195,9 +142,8 @@ final class Lane implements AutoCloseable {
                 throw new CudaException(CudaException.Kind.DEVICE_LOST, null,
                         device + " was closed with transfers under way");
             }
-            if (clock.nanoTime() - since > PATIENCE.toNanos()) {
-                device.failed(new CudaException(CudaException.Kind.DEVICE_LOST, null, device + " has not answered for "
-                        + PATIENCE.toSeconds() + " s; restart the process to use it again"));
+            if (clock.nanoTime() - since > DeviceThread.PATIENCE.toNanos()) {
+                device.failed(device.silent());
             }
             if (looks < QUICK_LOOKS) {
                 Thread.onSpinWait();
@@ -219,12 +165,9 @@ final class Lane implements AutoCloseable {
             stop();
         }
         try {
-            call(() -> {
-                releases.close();
-                return true;
-            });
+            thread.run(releases::close);
         } finally {
-            thread.shutdown();
+            thread.close();
         }
     }
 }

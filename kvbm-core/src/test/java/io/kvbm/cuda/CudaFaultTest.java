@@ -157,6 +157,9 @@ class CudaFaultTest {
         }
     }
 
+    /** Whether the device of the last life was lost when it had lived. */
+    private boolean lost;
+
     /** One life with a fault; returns how many calls and operations it has made. */
     private long[] live(Runnable fault) throws Exception {
         long calls = standIn.calls();
@@ -164,6 +167,7 @@ class CudaFaultTest {
         fault.run();
         try (Life life = new Life()) {
             life.live();
+            lost = life.device.isLost();
         } catch (KvbmException e) {
             assertThat(e).isInstanceOf(CudaException.class); // the device could not be opened
         }
@@ -194,6 +198,7 @@ class CudaFaultTest {
         for (int n = 1; n <= operations; n++) {
             int failing = n;
             live(() -> standIn.failOperation(failing, ILLEGAL_ADDRESS));
+            assertThat(lost).as("the level is off after operation " + n + " has failed").isTrue();
         }
     }
 

@@ -16,7 +16,7 @@ import io.kvbm.testing.Required;
  * under test has done to it. There is one per process, as there is one driver.
  */
 @SuppressWarnings("restricted")
-final class StandIn {
+public final class StandIn {
 
     private static final Linker LINKER = Linker.nativeLinker();
     private static final FunctionDescriptor ASK = FunctionDescriptor.of(ValueLayout.JAVA_LONG);
@@ -54,7 +54,7 @@ final class StandIn {
     }
 
     /** The one of this process; empty where libcuda is the real one, or absent. */
-    static Optional<StandIn> find() {
+    public static Optional<StandIn> find() {
         try {
             SymbolLookup library = SymbolLookup.libraryLookup("libcuda.so.1", Arena.global());
             return library.find("kvbm_stand_in_live").map(ignored -> new StandIn(library));
@@ -64,12 +64,12 @@ final class StandIn {
     }
 
     /** Whether tests that need it run: where it is, and where {@code KVBM_REQUIRE} says that it has to be. */
-    static boolean isThere() {
+    public static boolean isThere() {
         return Required.names("cuda-stand-in") || find().isPresent();
     }
 
     /** The one of this process, for a test that has found that it runs. */
-    static StandIn get() {
+    public static StandIn get() {
         return find().orElseThrow(() -> new AssertionError(
                 "KVBM_REQUIRE names cuda-stand-in, but libcuda.so.1 is not it: the build makes it where there is a cc"));
     }
@@ -79,7 +79,7 @@ final class StandIn {
      *
      * @param n which one: 1 is the next; 0 for none after all
      */
-    void failCall(long n, int error) {
+    public void failCall(long n, int error) {
         run(failCall, n, error);
     }
 
@@ -88,37 +88,37 @@ final class StandIn {
      *
      * @param n which one: 1 is the next that a stream executes; 0 for none after all
      */
-    void failOperation(long n, int error) {
+    public void failOperation(long n, int error) {
         run(failOperation, n, error);
     }
 
     /** Lets every operation take at least so long. */
-    void delay(long micros) {
+    public void delay(long micros) {
         run(delay, micros);
     }
 
     /** Streams stop before their next operation, as those of a GPU that hangs. */
-    void hold() {
+    public void hold() {
         run(hold, 1);
     }
 
     /** They go on. */
-    void letGo() {
+    public void letGo() {
         run(hold, 0);
     }
 
     /** How often the driver has been called; not counted are queries of streams and events, and names of errors. */
-    long calls() {
+    public long calls() {
         return (long) run(calls);
     }
 
     /** How many copies, fills and launches streams have begun to execute. */
-    long operations() {
+    public long operations() {
         return (long) run(operations);
     }
 
     /** How many things are there that somebody has to give back: allocations, registrations, streams, contexts... */
-    long live() {
+    public long live() {
         return (long) run(live);
     }
 
@@ -128,12 +128,12 @@ final class StandIn {
     }
 
     /** What the last violation was; empty if there has been none. */
-    String violation() {
+    public String violation() {
         return ((MemorySegment) run(violation)).reinterpret(Long.MAX_VALUE).getString(0);
     }
 
     /** Ends all that has been asked for, heals broken contexts and forgets violations; what is live stays. */
-    void reset() {
+    public void reset() {
         run(reset);
     }
 
