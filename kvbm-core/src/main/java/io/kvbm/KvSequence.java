@@ -183,6 +183,10 @@ public final class KvSequence implements AutoCloseable {
      * States that the K/V of the first n tokens is in the blocks, and registers those that are full. Where another
      * sequence has registered the same content meanwhile, its block takes the place of this one's.
      *
+     * <p>
+     * On a GPU it is in the blocks when the kernels that write it have ended: blocks are copied from there by streams that
+     * wait for no other, and found by other sequences at once.
+     *
      * @param n at least as many as were computed before, at most {@link #length()}
      */
     public void computed(int n) {
@@ -281,7 +285,10 @@ public final class KvSequence implements AutoCloseable {
         return fork;
     }
 
-    /** Gives all blocks back, tail first. What was registered stays to be found until its memory is needed. */
+    /**
+     * Gives all blocks back, tail first. What was registered stays to be found until its memory is needed. On a GPU no
+     * kernel may use the blocks any more.
+     */
     @Override
     public void close() {
         holds.closed = true;

@@ -395,8 +395,8 @@ class TieringTest {
             reconcilers.add(peering(manager).reconciler(
                     to -> peering(Objects.requireNonNull(workers.get(to))).desk(), ReconcilerSettings.DEFAULT));
         }
-        KvBlockManager one = workers.get("worker-1");
-        KvBlockManager two = workers.get("worker-2");
+        KvBlockManager one = managers.getFirst();
+        KvBlockManager two = managers.getLast();
         compute(one, tokens(0, 32));
         awaitOffloaded(one);
         await().untilAsserted(() -> {

@@ -163,7 +163,7 @@ public final class CudaDevice implements AutoCloseable {
     }
 
     void free(long address) {
-        release(() -> driver.free(address));
+        release(() -> memory.run(() -> driver.free(address)));
     }
 
     void fill(long address, byte value, long size) {
@@ -190,14 +190,14 @@ public final class CudaDevice implements AutoCloseable {
         pinned.add(address, size);
         return () -> {
             pinned.remove(address);
-            release(() -> driver.unregister(address));
+            release(() -> memory.runAtLeisure(() -> driver.unregister(address)));
         };
     }
 
     /** What a lost device does not take back is gone with it. */
     private void release(Runnable work) {
         try {
-            memory.run(work);
+            work.run();
         } catch (CudaException e) {
             failed(e);
             if (!isLost()) {

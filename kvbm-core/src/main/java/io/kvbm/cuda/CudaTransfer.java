@@ -103,11 +103,12 @@ final class CudaTransfer implements Runnable {
             device.requireUsable();
             pieces.forEach(mover::move);
             lane.finish();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
+            // an Error too, as the thread has to live on: it alone is in the context of the device
             if (e instanceof CudaException cuda) {
                 device.failed(cuda);
             }
-            failure = e;
+            failure = e instanceof RuntimeException known ? known : new IllegalStateException(e);
             ended = lane.drain();
         }
         over(ended);

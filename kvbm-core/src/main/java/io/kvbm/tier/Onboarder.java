@@ -13,6 +13,7 @@ import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
 import io.kvbm.error.KvbmException;
 import io.kvbm.pool.BlockPool;
+import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.IdentityChain;
 
 /** Copies blocks up from the level below before a sequence uses them. */
@@ -23,23 +24,37 @@ final class Onboarder {
     private final BlockPool upper;
     private final BlockPool lower;
     private final Copier copier;
-    private final Duration limit;
+    private final TierLimits limits;
+    private final MonotonicClock clock;
     private final RouteCounters counters = new RouteCounters();
 
-    Onboarder(BlockPool upper, BlockPool lower, Copier copier, Duration limit) {
+    Onboarder(BlockPool upper, BlockPool lower, Copier copier, TierLimits limits, MonotonicClock clock) {
         this.upper = upper;
         this.lower = lower;
         this.copier = copier;
-        this.limit = limit;
+        this.limits = limits;
+        this.clock = clock;
     }
 
     int onboard(IdentityChain chain, int from, List<BlockHandle> blocks) {
         try (BlockList<ImmutableBlock> found = lower.matchBlocks(chain, from, from + blocks.size())) {
-            return found.isEmpty() ? 0 : copy(found, chain, from, blocks.subList(0, found.size()));
+            long deadline = clock.nanoTime() + limits.onboardTimeout().toNanos();
+            int done = 0;
+            while (done < found.size()) {
+                int end = Math.min(found.size(), done + limits.batchBlocks());
+                Duration left = Duration.ofNanos(Math.max(0, deadline - clock.nanoTime()));
+                if (!copy(found.subList(done, end), chain, from + done, blocks.subList(done, end), left)) {
+                    break;
+                }
+                done = end;
+            }
+            return done;
         }
     }
 
-    private int copy(BlockList<ImmutableBlock> found, IdentityChain chain, int from, List<BlockHandle> blocks) {
+    /** Whether the blocks hold what was found. */
+    private boolean copy(List<ImmutableBlock> found, IdentityChain chain, int from, List<BlockHandle> blocks,
+            Duration limit) {
         List<MutableBlock> own = new ArrayList<>(blocks.size());
         blocks.forEach(block -> own.add((MutableBlock) block));
         counters.begin(own.size(), Integer.MAX_VALUE);
@@ -49,7 +64,7 @@ final class Onboarder {
             log.debug("{} blocks from block {} of a sequence on are computed, as they cannot be onboarded: {}",
                     own.size(), from, e.getMessage());
             exchange(blocks);
-            return 0;
+            return false;
         } finally {
             counters.end(own.size());
         }
@@ -57,7 +72,7 @@ final class Onboarder {
         for (int i = 0; i < registered.size(); i++) {
             blocks.set(i, registered.get(i));
         }
-        return registered.size();
+        return true;
     }
 
     /** A copy that was given up may write its destinations later, when the sequence has computed something else there. */

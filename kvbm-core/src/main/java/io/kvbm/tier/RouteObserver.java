@@ -2,7 +2,7 @@ package io.kvbm.tier;
 
 import org.jspecify.annotations.Nullable;
 
-/** Is told of each copy between levels, by the thread that makes it. */
+/** Is told of each copy between levels, by the thread that makes it. It must not throw: that would end the copy. */
 @FunctionalInterface
 public interface RouteObserver {
 

@@ -31,7 +31,7 @@ public final class Tiering implements AutoCloseable {
             MonotonicClock clock, RouteObserver observer) {
         Copier copier = new Copier(transfers, clock, observer);
         this.offloader = new Offloader(upper, lower, copier, limits, timeout);
-        this.onboarder = new Onboarder(upper, lower, copier, limits.onboardTimeout());
+        this.onboarder = new Onboarder(upper, lower, copier, limits, clock);
     }
 
     /**

@@ -84,8 +84,9 @@ class CudaAbsentTest {
         assumeTrue(Files.isRegularFile(STAND_IN.resolve("libcuda.so.1")));
         assertThat(ask(List.of("jcuda"),
                 Map.of("LD_LIBRARY_PATH", STAND_IN.toString(), "KVBM_STAND_IN_DEVICES", "0")))
-                .isEqualTo("No GPU is used: cuInit answers CUDA_ERROR_NO_DEVICE (no CUDA-capable device is detected); look at"
-                        + " nvidia-smi and CUDA_VISIBLE_DEVICES");
+                .isEqualTo(
+                        "No GPU is used: cuInit answers CUDA_ERROR_NO_DEVICE (no CUDA-capable device is detected); look at"
+                                + " nvidia-smi and CUDA_VISIBLE_DEVICES");
     }
 
     @Test

@@ -36,7 +36,16 @@ class CudaRandomTest {
     private static final int LOOK_EVERY = 500;
 
     /** A pool, all its blocks, and the number that says what each layer of each of them holds. */
-    private record Side(BlockPool pool, BlockList<MutableBlock> blocks, long[][] holds) {
+    private static final class Side {
+
+        private final BlockPool pool;
+        private final BlockList<MutableBlock> blocks;
+        private final long[][] holds = new long[BLOCKS][LAYERS];
+
+        Side(BlockPool pool, BlockList<MutableBlock> blocks) {
+            this.pool = pool;
+            this.blocks = blocks;
+        }
 
         boolean isDevice() {
             return pool.blocks().storageType() instanceof StorageType.Device;
@@ -93,13 +102,13 @@ class CudaRandomTest {
                 .build();
         BlockPool pool = gpu.pool(place, config, type);
         BlockList<MutableBlock> blocks = pool.allocateBlocks(BLOCKS);
-        long[][] holds = new long[BLOCKS][LAYERS];
+        Side side = new Side(pool, blocks);
         for (int i = 0; i < BLOCKS; i++) {
             long seed = number * 100L + i;
             gpu.fill(blocks.get(i), seed);
-            Arrays.fill(holds[i], seed);
+            Arrays.fill(side.holds[i], seed);
         }
-        return new Side(pool, blocks, holds);
+        return side;
     }
 
     private static List<TransferDispatcher> dispatchers(Gpu gpu) {
@@ -115,9 +124,11 @@ class CudaRandomTest {
 
     /** One transfer and the model's; returns how many blocks it has moved. */
     private int transfer(List<Side> sides, TransferDispatcher dispatcher) {
-        Side from = sides.get(random.nextInt(sides.size()));
-        Side to = sides.get(random.nextInt(sides.size()));
-        if (from == to || !(from.isDevice() || to.isDevice())) {
+        int fromSide = random.nextInt(sides.size());
+        int toSide = random.nextInt(sides.size());
+        Side from = sides.get(fromSide);
+        Side to = sides.get(toSide);
+        if (fromSide == toSide || !(from.isDevice() || to.isDevice())) {
             return 0;
         }
         int first = random.nextInt(LAYERS);

@@ -69,24 +69,27 @@ class CudaTransferTest {
 
     /** By which means bytes are moved. */
     enum Means {
-        DEFAULT(CudaTuning.DEFAULT),
+        DEFAULT,
         /** A copy for each piece. */
-        COPIES(new CudaTuning(1, 1)),
+        COPIES,
         /** The kernel, straight from and to host memory. */
-        KERNEL(new CudaTuning(Long.MAX_VALUE, Long.MAX_VALUE)),
+        KERNEL,
         /** The kernel within the device, and copies of what lies together in host memory. */
-        STAGED(new CudaTuning(Long.MAX_VALUE, 1));
+        STAGED;
 
-        private final CudaTuning tuning;
-
-        Means(CudaTuning tuning) {
-            this.tuning = tuning;
+        private CudaTuning tuning() {
+            return switch (this) {
+                case DEFAULT -> CudaTuning.DEFAULT;
+                case COPIES -> new CudaTuning(1, 1);
+                case KERNEL -> new CudaTuning(Long.MAX_VALUE, Long.MAX_VALUE);
+                case STAGED -> new CudaTuning(Long.MAX_VALUE, 1);
+            };
         }
     }
 
     private TransferDispatcher dispatcher(Means means) {
         TransferDispatcher dispatcher = TransferDispatcher.builder()
-                .engine(new CudaEngine(gpu.devices(), means.tuning))
+                .engine(new CudaEngine(gpu.devices(), means.tuning()))
                 .timeout(Duration.ofSeconds(60))
                 .build();
         dispatchers.add(dispatcher);
@@ -231,7 +234,12 @@ class CudaTransferTest {
     @Test
     @DisplayName("T16: 1024 bytes of 42 go up and come down again")
     void memsetAndTransfer() {
-        LayoutConfig one = LayoutConfig.builder().numBlocks(1).numLayers(1).pageSize(1).innerDim(1024).dtype(DType.U8)
+        LayoutConfig one = LayoutConfig.builder()
+                .numBlocks(1)
+                .numLayers(1)
+                .pageSize(1)
+                .innerDim(1024)
+                .dtype(DType.U8)
                 .build();
         try (HostStorage host = HostAllocator.builder().pinning(gpu.device().pinning()).build().allocate(1024);
                 DeviceStorage device = gpu.device().allocator().allocate(1024)) {
@@ -257,7 +265,12 @@ class CudaTransferTest {
 
     @Test
     void deviceMemoryIsFilledWithinItsBounds() {
-        LayoutConfig one = LayoutConfig.builder().numBlocks(1).numLayers(1).pageSize(1).innerDim(64).dtype(DType.U8)
+        LayoutConfig one = LayoutConfig.builder()
+                .numBlocks(1)
+                .numLayers(1)
+                .pageSize(1)
+                .innerDim(64)
+                .dtype(DType.U8)
                 .build();
         BlockPool pool = gpu.pool(Place.FIRST, one, LayoutType.FULLY_CONTIGUOUS);
         try (BlockList<MutableBlock> block = pool.allocateBlocks(1)) {
