@@ -43,8 +43,8 @@ public class SampleApplication {
     }
 
     @Bean
-    Decoder decoder(ModelFiles files, ModelConfig model) {
-        return new Decoder(files, model);
+    Decoder decoder(ModelFiles files, ModelConfig model, SampleProperties properties) {
+        return new Decoder(files, model, properties.provider());
     }
 
     @Bean

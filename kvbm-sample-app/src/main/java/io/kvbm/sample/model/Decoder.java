@@ -12,12 +12,22 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * A transformer decoder on ONNX Runtime's CPU provider. Each call runs in the calling thread, and equal inputs give
- * equal bits whatever runs beside it: one thread per call, operators in order.
+ * A transformer decoder on ONNX Runtime. Each call runs in the calling thread, and on the CPU equal inputs give equal
+ * bits whatever runs beside it: one thread per call, operators in order.
+ *
+ * <p>
+ * On a GPU the weights and the computation are there, but K/V is not: the Java API of ONNX Runtime has neither tensors
+ * of device memory nor a way to bind them to a session, so each call copies the K/V of the tokens before up and the new
+ * one down, and the cache's blocks stay in host memory. It has not been tried, for want of a GPU; neither is it known
+ * whether equal inputs give equal bits there.
  */
 public final class Decoder implements AutoCloseable {
+
+    private static final Logger log = LoggerFactory.getLogger(Decoder.class);
 
     private static final long STACK_BYTES = 16L << 20;
 
@@ -28,11 +38,12 @@ public final class Decoder implements AutoCloseable {
     /**
      * Loads the decoder of a model.
      *
-     * @throws IllegalStateException where the graph does not have the geometry that the configuration states
+     * @throws IllegalStateException where the graph does not have the geometry that the configuration states, or there
+     *         is no GPU to compute it on and has to be one
      */
-    public Decoder(ModelFiles files, ModelConfig config) {
+    public Decoder(ModelFiles files, ModelConfig config, Provider provider) {
         this.config = config;
-        this.session = load(files);
+        this.session = load(files, provider);
         this.environment = OrtEnvironment.getEnvironment();
         try {
             requireGeometry(session.getInputInfo());
@@ -45,8 +56,8 @@ public final class Decoder implements AutoCloseable {
      * ONNX Runtime recurses when it is loaded and when it optimises a graph, deeper than what a starting Spring
      * application has left of its main thread's stack; an overflow there ends the process without a word.
      */
-    private static OrtSession load(ModelFiles files) {
-        FutureTask<OrtSession> loading = new FutureTask<>(() -> createSession(files));
+    private static OrtSession load(ModelFiles files, Provider provider) {
+        FutureTask<OrtSession> loading = new FutureTask<>(() -> createSession(files, provider));
         Thread.ofPlatform().name("decoder-load").stackSize(STACK_BYTES).start(loading);
         try {
             return loading.get();
@@ -58,7 +69,30 @@ public final class Decoder implements AutoCloseable {
         }
     }
 
-    private static OrtSession createSession(ModelFiles files) {
+    private static OrtSession createSession(ModelFiles files, Provider provider) {
+        byte[] graph = files.decoder();
+        if (provider != Provider.CPU) {
+            try {
+                OrtSession session = createSession(graph, true);
+                log.info("The decoder runs on GPU 0, by CUDA");
+                return session;
+            } catch (OrtException e) {
+                if (provider == Provider.CUDA) {
+                    throw new IllegalStateException("kvbm.sample.provider is cuda, and ONNX Runtime cannot use a GPU: "
+                            + e.getMessage() + "; put com.microsoft.onnxruntime:onnxruntime_gpu in the place of"
+                            + " onnxruntime and look at nvidia-smi, or set it to auto", e);
+                }
+                log.info("The decoder runs on the CPU, as ONNX Runtime cannot use a GPU: {}", e.getMessage());
+            }
+        }
+        try {
+            return createSession(graph, false);
+        } catch (OrtException e) {
+            throw files.unreadable("decoder.onnx", e);
+        }
+    }
+
+    private static OrtSession createSession(byte[] graph, boolean cuda) throws OrtException {
         try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
             options.setIntraOpNumThreads(1);
             options.setInterOpNumThreads(1);
@@ -66,9 +100,10 @@ public final class Decoder implements AutoCloseable {
             options.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
             // a pattern is kept per shape, and nearly every call has a shape of its own
             options.setMemoryPatternOptimization(false);
-            return OrtEnvironment.getEnvironment().createSession(files.decoder(), options);
-        } catch (OrtException e) {
-            throw files.unreadable("decoder.onnx", e);
+            if (cuda) {
+                options.addCUDA();
+            }
+            return OrtEnvironment.getEnvironment().createSession(graph, options);
         }
     }
 

@@ -16,6 +16,7 @@ import io.kvbm.pool.LeakDetection;
 import io.kvbm.sample.model.Decoder;
 import io.kvbm.sample.model.ModelConfig;
 import io.kvbm.sample.model.ModelFiles;
+import io.kvbm.sample.model.Provider;
 import io.kvbm.sample.model.TextTokenizer;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.storage.HostStorage;
@@ -37,7 +38,7 @@ final class EngineFixture implements AutoCloseable {
     final List<HostStorage> memory = new ArrayList<>();
 
     final Decoder decoder;
-    private final TextTokenizer tokenizer;
+    final TextTokenizer tokenizer;
 
     EngineFixture(int blocks) {
         ModelFiles files = new ModelFiles(new ClassPathResource("model/"));
@@ -48,7 +49,7 @@ final class EngineFixture implements AutoCloseable {
                 .leakDetection(LeakDetection.FULL)
                 .hostLayout(KvManagerLayoutConfig.builder().numBlocks(blocks).allocator(this::remembered).build())
                 .build());
-        this.decoder = new Decoder(files, model);
+        this.decoder = new Decoder(files, model, Provider.CPU);
         this.tokenizer = new TextTokenizer(files);
         this.engine = new CompletionEngine(manager, decoder, tokenizer,
                 new EngineLimits(Duration.ofSeconds(60), 2, 1024, 1 << 18));
