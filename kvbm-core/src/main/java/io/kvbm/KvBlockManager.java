@@ -26,6 +26,7 @@ import io.kvbm.error.ClosedException;
 import io.kvbm.error.ConfigException;
 import io.kvbm.error.FirstFailure;
 import io.kvbm.error.KvbmException;
+import io.kvbm.error.Releases;
 import io.kvbm.event.EventLog;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.layout.LayoutConfig;
@@ -113,38 +114,25 @@ public final class KvBlockManager implements AutoCloseable {
         this.takeTimeout = config.sharing() == null ? Duration.ZERO : config.sharing().takeTimeout();
         this.onboardTimeout = config.tierLimits().onboardTimeout();
         this.events = new EventLog(config.eventCapacity(), config.eventDelivery());
-        TransferDispatcher.Builder dispatcher = TransferDispatcher.builder()
-                .clock(config.clock())
-                .timeout(config.transferTimeout())
-                .checkAddresses(config.checkTransferAddresses());
-        config.engines().forEach(dispatcher::engine);
-        this.transfers = dispatcher.build();
+        this.transfers = dispatcher(config);
+        Releases made = new Releases();
+        made.add(events::close);
+        made.add(transfers::close);
         try {
             this.host = config.hostLayout() == null ? null : hostPool(config, config.hostLayout());
-        } catch (RuntimeException | Error e) {
-            transfers.close();
-            events.close();
-            throw e;
-        }
-        try {
-            this.device = config.deviceLayout() == null ? null : devicePool(config, config.deviceLayout());
-        } catch (RuntimeException | Error e) {
-            transfers.close();
             if (host != null) {
-                host.close();
+                made.add(host::close);
             }
-            events.close();
-            throw e;
-        }
-        this.tiering = host == null || device == null ? null
-                : new Tiering(device, host, transfers, config.tierLimits(), config.transferTimeout(), clock,
-                        config.routeObserver());
-        try {
+            this.device = config.deviceLayout() == null ? null : devicePool(config, config.deviceLayout());
+            if (device != null) {
+                made.add(device::close);
+            }
+            this.tiering = host == null || device == null ? null
+                    : new Tiering(device, host, transfers, config.tierLimits(), config.transferTimeout(), clock,
+                            config.routeObserver());
             this.peering = config.sharing() == null ? null : peering(config, config.sharing());
         } catch (RuntimeException | Error e) {
-            transfers.close();
-            pools().forEach(BlockPool::close);
-            events.close();
+            made.closeAfter(e);
             throw e;
         }
         var _ = CompletableFuture
@@ -160,6 +148,15 @@ public final class KvBlockManager implements AutoCloseable {
                 });
         this.cancellation = config.runtime().cancellationToken().child();
         cancellation.onCancel(this::release);
+    }
+
+    private static TransferDispatcher dispatcher(KvBlockManagerConfig config) {
+        TransferDispatcher.Builder dispatcher = TransferDispatcher.builder()
+                .clock(config.clock())
+                .timeout(config.transferTimeout())
+                .checkAddresses(config.checkTransferAddresses());
+        config.engines().forEach(dispatcher::engine);
+        return dispatcher.build();
     }
 
     /**

@@ -11,6 +11,7 @@ import org.slf4j.LoggerFactory;
 
 import io.kvbm.error.ClosedException;
 import io.kvbm.error.CudaException;
+import io.kvbm.error.Releases;
 import io.kvbm.error.StorageException;
 import io.kvbm.storage.Pinning;
 import io.kvbm.storage.RegistrationHandle;
@@ -72,11 +73,7 @@ public final class CudaDevice implements AutoCloseable {
             device.start();
             return device;
         } catch (RuntimeException | Error e) {
-            try {
-                device.releases.close();
-            } catch (CudaException suppressed) {
-                e.addSuppressed(suppressed);
-            }
+            device.releases.closeAfter(e);
             throw e;
         }
     }

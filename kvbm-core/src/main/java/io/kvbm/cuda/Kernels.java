@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 
 import io.kvbm.error.CudaException;
+import io.kvbm.error.Releases;
 import io.kvbm.error.TransferException;
 import io.kvbm.transfer.RowOrder;
 

@@ -7,6 +7,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 import io.kvbm.error.CudaException;
+import io.kvbm.error.Releases;
 import io.kvbm.error.TransferException;
 import io.kvbm.time.MonotonicClock;
 

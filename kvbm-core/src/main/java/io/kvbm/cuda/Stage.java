@@ -6,6 +6,8 @@ import java.lang.foreign.ValueLayout;
 
 import org.jspecify.annotations.Nullable;
 
+import io.kvbm.error.Releases;
+
 /**
  * What one part of a transfer needs beside the blocks while it is under way: a list of its pieces that the kernel reads,
  * memory on both sides of the bus to gather them in, and the event that tells its end. Used by the thread of its lane.

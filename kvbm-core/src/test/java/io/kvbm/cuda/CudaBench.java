@@ -8,6 +8,7 @@ import java.util.Random;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.BlockSet;
 import io.kvbm.block.MutableBlock;
+import io.kvbm.error.Releases;
 import io.kvbm.layout.DType;
 import io.kvbm.layout.LayoutConfig;
 import io.kvbm.layout.LayoutType;
