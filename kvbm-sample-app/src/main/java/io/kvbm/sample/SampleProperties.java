@@ -4,12 +4,11 @@ import java.time.Duration;
 
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
-import org.springframework.core.io.Resource;
 
 /**
  * Settings of the sample.
  *
- * @param modelFolder folder with decoder.onnx, tokenizer.json and config.json
+ * @param modelPath folder of a model as Hugging Face Optimum exports it
  * @param pageSize tokens per cache block, 1 to 64
  * @param parallelism requests that are computed at once
  * @param patience how long a request waits for cache blocks before it is refused
@@ -17,7 +16,7 @@ import org.springframework.core.io.Resource;
  * @param maxPromptCharacters characters of a prompt, beyond which it is not even looked at
  */
 @ConfigurationProperties("kvbm.sample")
-record SampleProperties(@DefaultValue("classpath:/model/") Resource modelFolder, @DefaultValue("16") int pageSize,
+record SampleProperties(@DefaultValue("classpath:/model/") String modelPath, @DefaultValue("16") int pageSize,
         @DefaultValue("2") int parallelism, @DefaultValue("30s") Duration patience,
         @DefaultValue("256") int maxWaiting, @DefaultValue("262144") int maxPromptCharacters) {
 
