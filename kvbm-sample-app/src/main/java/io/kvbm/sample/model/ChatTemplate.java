@@ -13,9 +13,11 @@ import java.util.Optional;
 import com.hubspot.jinjava.Jinjava;
 import com.hubspot.jinjava.JinjavaConfig;
 import com.hubspot.jinjava.LegacyOverrides;
+import com.hubspot.jinjava.el.JinjavaInterpreterResolver;
 import com.hubspot.jinjava.interpret.RenderResult;
 import com.hubspot.jinjava.interpret.TemplateError;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
+import jinjava.javax.el.CompositeELResolver;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
@@ -37,12 +39,16 @@ public final class ChatTemplate {
     public ChatTemplate(ModelFiles files, TextTokenizer tokenizer) {
         this.special = tokenizer.special();
         this.template = find(files);
+        CompositeELResolver names = new CompositeELResolver();
+        names.add(new PythonMethods());
+        names.add(JinjavaInterpreterResolver.DEFAULT_RESOLVER_READ_ONLY);
         // what people write is never itself a template, and lines are as those who wrote the templates rendered them
         this.jinja = new Jinjava(JinjavaConfig.newBuilder()
                 .withTrimBlocks(true)
                 .withLstripBlocks(true)
                 .withNestedInterpretationEnabled(false)
                 .withLegacyOverrides(AS_PYTHON)
+                .withElResolver(names)
                 .build());
         jinja.getGlobalContext()
                 .registerFunction(new ELFunctionDefinition("", "raise_exception", ChatTemplate.class,

@@ -98,6 +98,19 @@ class ChatTemplateTest {
     }
 
     @Test
+    void methodsOfPythonsStringsAsQwen3CallsThem() throws IOException {
+        assertThat(rendered("{%- for message in messages %}{%- set content = message.content %}"
+                + "{%- if message.role == 'assistant' and '</think>' in content %}"
+                + "{%- set reasoning = content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n') %}"
+                + "{{- '(' + reasoning + ')' + content.split('</think>')[-1].lstrip('\n') }}"
+                + "{%- elif content.startswith('He') and not content.endswith('!') %}{{- content.upper() }}"
+                + "{%- else %}{{- content.replace('l', 'L') + message.get('name', '?') }}{%- endif %}{%- endfor %}",
+                List.of(new ChatMessage("user", "Hello"), new ChatMessage("user", "Hello!"),
+                        new ChatMessage("assistant", "<think>\nso \n\n</think>\n\n yes"))))
+                .isEqualTo("HELLOHeLLo!?(so ) yes");
+    }
+
+    @Test
     void aTemplateInAFileOfItsOwn() throws IOException {
         copyOfLlama(Map.of("bos_token", "<s>"));
         Files.writeString(folder.resolve("chat_template.jinja"), "{{ messages[0].content }}");
