@@ -151,7 +151,7 @@ static Stream *streams;
 static Event *events;
 static Module *modules;
 static long call_count, operation_count, violation_count, last_number, delay_micros;
-static Fault call_fault, operation_fault;
+static Fault call_fault, query_fault, operation_fault;
 static char last_violation[256];
 
 static __thread Context *stack[32];
@@ -222,8 +222,9 @@ static void unlock(int *ignored) { (void)ignored; pthread_mutex_unlock(&lock); }
 static CUresult begin(Level level) {
     call_count++;
     if (strikes(&call_fault)) {
-        if (is_sticky(call_fault.error) && current() != NULL) break_down(current(), call_fault.error);
-        return call_fault.error;
+        if (!is_sticky(call_fault.error)) return call_fault.error;
+        if (current() != NULL) break_down(current(), call_fault.error);
+        return level == CURRENT ? admit(level) : call_fault.error; /* what gives something back does so all the same */
     }
     return admit(level);
 }
@@ -609,7 +610,10 @@ CUresult cuDevicePrimaryCtxRetain(void **context, CUdevice device) {
 }
 
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
-    ENTER_DEVICE(device);
+    LOCKED;
+    CUresult refusal = begin(INITIALISED);
+    if (refusal != SUCCESS && !is_sticky(refusal)) return refusal;
+    REQUIRE(device >= 0 && device < device_count, INVALID_DEVICE);
     REQUIRE(devices[device].retains > 0, INVALID_CONTEXT);
     if (--devices[device].retains == 0) devices[device].reach = 1u << (device + 1);
     return devices[device].error;
@@ -619,6 +623,17 @@ static int is_context(const void *handle) {
     for (int i = 0; i < device_count; i++)
         if (handle == &devices[i]) return devices[i].retains > 0;
     return 0;
+}
+
+/* There are no graphs here to be captured, so it is enough that the call is there. */
+CUresult cuThreadExchangeStreamCaptureMode(int *mode) {
+    ENTER(INITIALISED);
+    REQUIRE(*mode >= 0 && *mode <= 2, INVALID_VALUE);
+    static __thread int of_thread;
+    int before = of_thread;
+    of_thread = *mode;
+    *mode = before;
+    return SUCCESS;
 }
 
 CUresult cuCtxSetCurrent(void *context) {
@@ -826,10 +841,12 @@ CUresult cuStreamSynchronize(void *handle) {
     return context->error;
 }
 
-/* Not counted, as is cuEventQuery: what polls would make the number of a call a matter of luck. */
+/* Not counted among the calls: what polls would make the number of a call a matter of luck. */
+static CUresult query(void) { return strikes(&query_fault) ? query_fault.error : admit(CURRENT); }
+
 CUresult cuStreamQuery(void *handle) {
     LOCKED;
-    CUresult result = admit(CURRENT);
+    CUresult result = query();
     Stream *stream = stream_of(handle);
     if (result == SUCCESS && stream == NULL) result = INVALID_HANDLE;
     if (result == SUCCESS) result = stream->context->error;
@@ -872,7 +889,7 @@ CUresult cuEventRecord(void *eventHandle, void *handle) {
 
 CUresult cuEventQuery(void *handle) {
     LOCKED;
-    CUresult result = admit(CURRENT);
+    CUresult result = query();
     Event *event = event_of(handle);
     if (result == SUCCESS && event == NULL) result = INVALID_HANDLE;
     if (result == SUCCESS) result = event->context->error;
@@ -993,6 +1010,7 @@ CUresult cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned
 /* ---- What tests ask for ------------------------------------------------------------------------------------------- */
 
 void kvbm_stand_in_fail_call(long n, int error) { LOCKED; call_fault = (Fault){n, (CUresult)error}; }
+void kvbm_stand_in_fail_query(long n, int error) { LOCKED; query_fault = (Fault){n, (CUresult)error}; }
 void kvbm_stand_in_fail_operation(long n, int error) { LOCKED; operation_fault = (Fault){n, (CUresult)error}; }
 void kvbm_stand_in_delay(long micros) { LOCKED; delay_micros = micros; }
 void kvbm_stand_in_hold(int on) { LOCKED; holding = on; pthread_cond_broadcast(&changed); }
@@ -1020,7 +1038,7 @@ long kvbm_stand_in_live(void) {
 
 void kvbm_stand_in_reset(void) {
     LOCKED;
-    call_fault = operation_fault = (Fault){0, SUCCESS};
+    call_fault = query_fault = operation_fault = (Fault){0, SUCCESS};
     delay_micros = violation_count = holding = 0;
     last_violation[0] = '\0';
     for (int i = 0; i < device_count; i++) devices[i].error = SUCCESS;

@@ -10,6 +10,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.Stream;
 
@@ -80,6 +81,7 @@ public final class KvBlockManager implements AutoCloseable {
     private final TransferDispatcher transfers;
     private final MonotonicClock clock;
     private final Duration takeTimeout;
+    private final Duration onboardTimeout;
     private final @Nullable Peering peering;
     private final CancellationToken cancellation;
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
@@ -89,6 +91,7 @@ public final class KvBlockManager implements AutoCloseable {
     private final LongAdder leaked = new LongAdder();
     private final LongAdder tokensRequested = new LongAdder();
     private final LongAdder tokensReused = new LongAdder();
+    private final AtomicBoolean deviceCleared = new AtomicBoolean();
     private volatile boolean withdrawn;
     private volatile boolean draining;
 
@@ -105,6 +108,7 @@ public final class KvBlockManager implements AutoCloseable {
         this.fingerprint = fingerprint(config);
         this.clock = config.clock();
         this.takeTimeout = config.sharing() == null ? Duration.ZERO : config.sharing().takeTimeout();
+        this.onboardTimeout = config.tierLimits().onboardTimeout();
         this.events = new EventLog(config.eventCapacity(), config.eventDelivery());
         TransferDispatcher.Builder dispatcher = TransferDispatcher.builder()
                 .clock(config.clock())
@@ -395,6 +399,9 @@ public final class KvBlockManager implements AutoCloseable {
         if (device != null && !device.blocks().isLost()) {
             return device;
         }
+        if (device != null && deviceCleared.compareAndSet(false, true)) {
+            device.clear(); // so that whoever is told of events knows
+        }
         if (host == null) {
             throw device == null
                     ? new ConfigException(ConfigException.Kind.MISSING,
@@ -414,12 +421,13 @@ public final class KvBlockManager implements AutoCloseable {
             return peering == null ? 0
                     : peering.taker().take(pool, chain, from, blocks, new TransferControl(clock, takeTimeout));
         }
-        int held = tiering.onboard(chain, from, blocks);
+        TransferControl onboarding = new TransferControl(clock, onboardTimeout);
+        int held = tiering.onboard(chain, from, blocks, onboarding);
         int missing = blocks.size() - held;
         if (peering == null || missing == 0 || takeBelow(chain, from + held, missing) == 0) {
             return held;
         }
-        return held + tiering.onboard(chain, from + held, blocks.subList(held, blocks.size()));
+        return held + tiering.onboard(chain, from + held, blocks.subList(held, blocks.size()), onboarding);
     }
 
     /** Takes what peers hold into the host level, from where it is onboarded; returns how many blocks have come. */
@@ -433,14 +441,30 @@ public final class KvBlockManager implements AutoCloseable {
             if (room == 0) {
                 break;
             }
-            List<BlockHandle> own = new ArrayList<>(below.allocateBlocks(room));
             try {
-                taken += taker.take(below, chain, from + taken, own, control);
-            } finally {
-                below.closeAll(own);
+                taken += takeBelow(below, taker, chain, from + taken, room, control);
+            } catch (KvbmException e) {
+                break; // somebody else was faster to have the blocks
             }
         }
         return taken;
+    }
+
+    private static int takeBelow(BlockPool below, PrefixTaker taker, IdentityChain chain, int from, int n,
+            TransferControl control) {
+        List<BlockHandle> own = new ArrayList<>(below.allocateBlocks(n));
+        try {
+            return taker.take(below, chain, from, own, control);
+        } finally {
+            below.closeAll(own);
+        }
+    }
+
+    /** Has what a sequence has found stay in the level below as well. */
+    void found(BlockPool pool, IdentityChain chain, int blocks) {
+        if (tiering != null && pool == device) {
+            tiering.used(chain, blocks);
+        }
     }
 
     /** Has registered blocks of a sequence copied to the level below, behind it. */
@@ -469,7 +493,13 @@ public final class KvBlockManager implements AutoCloseable {
         ended.increment();
     }
 
+    /** Others take host memory as it is, in the order that the fingerprint says. */
     private BlockPool hostPool(KvBlockManagerConfig config, KvManagerLayoutConfig level) {
+        if (level.headOrder() != null && level.headOrder() != model.headOrder()) {
+            throw new ConfigException(ConfigException.Kind.INVALID, "headOrder of the host level is "
+                    + level.headOrder() + " and the model's is " + model.headOrder()
+                    + "; only the device level may have another one");
+        }
         BlockMemory memory = memory(level);
         KvManagerSharingConfig sharing = config.sharing();
         Optional<SlotBoard> board = Optional.empty();
@@ -493,6 +523,10 @@ public final class KvBlockManager implements AutoCloseable {
     }
 
     private BlockPool devicePool(KvBlockManagerConfig config, KvManagerLayoutConfig level) {
+        if (config.engines().isEmpty()) {
+            throw new ConfigException(ConfigException.Kind.MISSING,
+                    "There is a device level and nothing that moves bytes to it; give an engine, such as a CudaEngine");
+        }
         BlockMemory memory = memory(level);
         try {
             if (config.sharing() != null) {
@@ -562,7 +596,10 @@ public final class KvBlockManager implements AutoCloseable {
         EventJournal journal = EventJournal.open(workerId, local.epoch(), host == null ? List.of() : List.of(host),
                 events,
                 config.eventCapacity());
-        return new Peering(local, pools(), journal, sharing.limits(), sharing.memories(), sharing.transport(),
+        List<BlockPool> exported = pools().stream()
+                .filter(pool -> pool.blocks().layout().headOrder() == model.headOrder())
+                .toList();
+        return new Peering(local, exported, journal, sharing.limits(), sharing.memories(), sharing.transport(),
                 config.clock(), sharing.random(), config.transferTimeout());
     }
 

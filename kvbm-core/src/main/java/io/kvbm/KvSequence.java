@@ -95,7 +95,7 @@ public final class KvSequence implements AutoCloseable {
             handles.addAll(acquired.found());
             handles.addAll(acquired.own());
             int found = acquired.found().size();
-            manager.registered(pool, acquired.found(), chain, 0);
+            manager.found(pool, chain, found);
             int taken = found < reusable ? take(found, handles) : 0;
             KvSequence sequence = new KvSequence(manager, pool, chain, tokens, found + taken, handles);
             manager.sequenceOpened(tokens.length, sequence.reusedTokens);
@@ -182,6 +182,10 @@ public final class KvSequence implements AutoCloseable {
     /**
      * States that the K/V of the first n tokens is in the blocks, and registers those that are full. Where another
      * sequence has registered the same content meanwhile, its block takes the place of this one's.
+     *
+     * <p>
+     * On a GPU it is in the blocks when the kernels that write it have ended: blocks are copied from there by streams that
+     * wait for no other, and found by other sequences at once.
      *
      * @param n at least as many as were computed before, at most {@link #length()}
      */
@@ -281,7 +285,10 @@ public final class KvSequence implements AutoCloseable {
         return fork;
     }
 
-    /** Gives all blocks back, tail first. What was registered stays to be found until its memory is needed. */
+    /**
+     * Gives all blocks back, tail first. What was registered stays to be found until its memory is needed. On a GPU no
+     * kernel may use the blocks any more.
+     */
     @Override
     public void close() {
         holds.closed = true;

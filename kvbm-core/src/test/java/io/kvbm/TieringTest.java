@@ -25,7 +25,10 @@ import io.kvbm.cuda.CudaEngine;
 import io.kvbm.cuda.CudaLibrary;
 import io.kvbm.cuda.DeviceBytes;
 import io.kvbm.cuda.StandIn;
+import io.kvbm.error.ConfigException;
 import io.kvbm.error.StorageException;
+import io.kvbm.event.EventListener;
+import io.kvbm.event.KvEvent;
 import io.kvbm.layout.HeadOrder;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.BlockPool;
@@ -37,6 +40,7 @@ import io.kvbm.remote.PeerRequest;
 import io.kvbm.remote.Peering;
 import io.kvbm.remote.Reconciler;
 import io.kvbm.remote.ReconcilerSettings;
+import io.kvbm.storage.CacheLevel;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.storage.StorageType;
 import io.kvbm.testing.RandomCase;
@@ -44,7 +48,6 @@ import io.kvbm.testing.Required;
 import io.kvbm.tier.Route;
 import io.kvbm.tier.RouteStats;
 import io.kvbm.tier.TierLimits;
-import io.kvbm.tier.Tiering;
 import io.kvbm.token.IdentityChain;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -318,22 +321,117 @@ class TieringTest {
             assertThat(sequence.reusedTokens()).isZero(); // it was opened on the device, which has failed meanwhile
         }
         assertThat(device(manager).blocks().isLost()).isTrue();
+        List<KvEvent> seen = new ArrayList<>();
+        var _ = manager.events().subscribe("test", new EventListener() {
+
+            @Override
+            public void onEvents(long first, List<KvEvent> events) {
+                synchronized (seen) {
+                    seen.addAll(events);
+                }
+            }
+
+            @Override
+            public void onGap(long expected, long next) {}
+        });
         try (KvSequence sequence = manager.open(tokens(0, 17), TENANT)) {
             assertThat(sequence.reusedTokens()).isEqualTo(16);
             assertThat(sequence.blocks().getFirst().storageType()).isEqualTo(new StorageType.Pinned());
             ToyModel.verify(memory, sequence, TENANT, IntStream.range(0, 17).boxed().toList(), 16);
         }
+        await().untilAsserted(() -> {
+            synchronized (seen) {
+                assertThat(seen).anyMatch(event -> event.level() == CacheLevel.G1 && event instanceof KvEvent.Cleared);
+            }
+        });
     }
 
     @Test
     void closingLetsWhatWaitsGo() {
         assumeTrue(StandIn.find().isPresent());
-        KvBlockManager manager = manager(config(16, 16));
-        StandIn.get().delay(5_000);
-        compute(manager, tokens(0, 40));
-        compute(manager, tokens(100, 20));
+        KvBlockManager manager = manager(config(32, 32).tierLimits(new TierLimits(64, 2, Duration.ofSeconds(1))));
+        List<KvSequence> sequences = new ArrayList<>();
+        for (int n = 0; n < 4; n++) {
+            KvSequence sequence = manager.open(tokens(100 * n, 16), TENANT);
+            ToyModel.compute(memory, sequence, TENANT, 0, 16);
+            sequences.add(sequence);
+        }
+        StandIn.get().hold();
+        long operations = StandIn.get().operations();
+        sequences.forEach(sequence -> sequence.computed(16));
+        sequences.forEach(KvSequence::close);
         manager.close();
-        StandIn.get().reset();
+        StandIn.get().letGo();
+        await().untilAsserted(() -> assertThat(stats(manager, Route.OFFLOAD).pendingBlocks()).isZero());
+        assertThat(StandIn.get().operations() - operations).as("the copy that was under way").isLessThanOrEqualTo(1);
+    }
+
+    @Test
+    void ofMoreThanMayWaitTheBeginningIsCopied() {
+        KvBlockManager manager = manager(config(16, 16).tierLimits(new TierLimits(4, 2, Duration.ofSeconds(1))));
+        compute(manager, tokens(0, 40));
+        awaitOffloaded(manager);
+        assertThat(stats(manager, Route.OFFLOAD).blocks()).isEqualTo(4);
+        assertThat(stats(manager, Route.OFFLOAD).skippedBlocks()).isEqualTo(6);
+        device(manager).clear();
+        assertThat(reused(manager, tokens(0, 40))).isEqualTo(16);
+    }
+
+    @Test
+    void whatIsUsedAboveStaysBelow() {
+        KvBlockManager manager = manager(config(24, 6));
+        compute(manager, tokens(0, 8));
+        awaitOffloaded(manager);
+        for (int n = 1; n <= 4; n++) {
+            assertThat(reused(manager, tokens(0, 9))).isEqualTo(8);
+            awaitTouched(manager);
+            compute(manager, tokens(1000 * n, 8));
+            awaitOffloaded(manager);
+        }
+        device(manager).clear();
+        assertThat(reused(manager, tokens(0, 9))).as("all that time it was only used above").isEqualTo(8);
+    }
+
+    /** What was asked of the thread of offloads before is done when it has copied something that is asked for now. */
+    private void awaitTouched(KvBlockManager manager) {
+        long before = stats(manager, Route.OFFLOAD).blocks();
+        compute(manager, tokens(50_000 + (int) before, 4));
+        await().untilAsserted(() -> assertThat(stats(manager, Route.OFFLOAD).blocks()).isEqualTo(before + 1));
+        awaitOffloaded(manager);
+    }
+
+    @Test
+    void anObserverThatFailsHarmsNoCopy() {
+        KvBlockManager manager = manager(config(8, 8).routeObserver((route, _) -> {
+            if (route == Route.OFFLOAD) {
+                throw new IllegalStateException("at the beginning");
+            }
+            return _ -> {
+                throw new IllegalStateException("at the end");
+            };
+        }));
+        compute(manager, tokens(0, 16));
+        awaitOffloaded(manager);
+        device(manager).clear();
+        assertThat(reused(manager, tokens(0, 17))).isEqualTo(16);
+    }
+
+    @Test
+    void aHostLevelWithAnotherOrderThanTheModelsIsRefused() {
+        KvBlockManagerConfig.Builder config = config(8, 8).hostLayout(KvManagerLayoutConfig.builder()
+                .numBlocks(8)
+                .headOrder(HeadOrder.HND)
+                .allocator(HostAllocator.create())
+                .build());
+        assertThatThrownBy(() -> KvBlockManager.create(config.build())).isInstanceOf(ConfigException.class)
+                .hasMessageContaining("only the device level may have another one");
+    }
+
+    @Test
+    void aDeviceLevelThatNothingMovesBytesToIsRefused() {
+        KvBlockManagerConfig.Builder config = config(8, 8).engines(List.of());
+        assertThatThrownBy(() -> KvBlockManager.create(config.build())).isInstanceOf(ConfigException.class)
+                .hasMessageContaining("give an engine, such as a CudaEngine");
     }
 
     @Test
@@ -365,14 +463,19 @@ class TieringTest {
     }
 
     @Test
-    void blocksThatAreOffloadedByHandAreFoundBelow() {
-        KvBlockManager manager = manager(config(8, 8).model(ToyModel.model(ToyModel.PAGE).build()));
-        Tiering tiering = manager.tiering().orElseThrow();
-        assertThat(tiering.stats(Route.ONBOARD).blocks()).isZero();
-        compute(manager, tokens(0, 8));
+    void blocksOfAPoolThatAreOffloadedByHandAreFoundBelow() {
+        KvBlockManager manager = manager(config(8, 8));
+        IdentityChain chain = chain(manager, tokens(0, 8));
+        try (BlockList<MutableBlock> own = device(manager).allocateBlocks(2)) {
+            memory.set(own.getLast(), 1, 1, 0, 77);
+            try (BlockList<ImmutableBlock> registered = device(manager).registerBlocks(own, chain, 0)) {
+                manager.tiering().orElseThrow().offload(registered, chain, 0);
+            }
+        }
         awaitOffloaded(manager);
-        try (BlockList<ImmutableBlock> below = host(manager).matchBlocks(chain(manager, tokens(0, 8)), 0, 2)) {
+        try (BlockList<ImmutableBlock> below = host(manager).matchBlocks(chain, 0, 2)) {
             assertThat(below).hasSize(2);
+            assertThat(memory.get(below.getLast(), 1, 1, 0)).isEqualTo(77);
         }
     }
 

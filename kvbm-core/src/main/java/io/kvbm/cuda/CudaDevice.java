@@ -2,7 +2,6 @@ package io.kvbm.cuda;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntToLongFunction;
 
@@ -13,7 +12,6 @@ import org.slf4j.LoggerFactory;
 import io.kvbm.error.ClosedException;
 import io.kvbm.error.CudaException;
 import io.kvbm.error.StorageException;
-import io.kvbm.error.TransferException;
 import io.kvbm.storage.Pinning;
 import io.kvbm.storage.RegistrationHandle;
 import io.kvbm.storage.StorageAllocator;
@@ -27,18 +25,16 @@ import io.kvbm.transfer.TransferHold;
  */
 public final class CudaDevice implements AutoCloseable {
 
-    /** One block in so many may be in doubt. */
-    private static final int MOST_IN_DOUBT = 20;
-
     private static final Logger log = LoggerFactory.getLogger(CudaDevice.class);
 
     private final Driver driver;
     private final int ordinal;
-    private final Driver.Context context;
     private final PinnedRanges pinned;
     private final AtomicReference<@Nullable CudaException> lost = new AtomicReference<>();
-    private final AtomicInteger inDoubt = new AtomicInteger();
+
+    /** Holds on blocks of which nobody knows whether something moves them still; never given back. */
     private final List<TransferHold> quarantine = new ArrayList<>();
+
     private final Lane up;
     private final Lane down;
     private final Lane across;
@@ -49,16 +45,16 @@ public final class CudaDevice implements AutoCloseable {
     private final Releases releases = new Releases();
     private final Releases modules = new Releases();
     private String name = "unnamed";
+    private Driver.Context context;
     private Kernels kernels;
     private int users = 1;
     private boolean closed;
 
-    @SuppressWarnings("NullAway.Init") // the kernels are made in the thread that uses them
-    private CudaDevice(Driver driver, PinnedRanges pinned, int ordinal, Driver.Context context) {
+    @SuppressWarnings("NullAway.Init") // context and kernels are made in a thread of its own
+    private CudaDevice(Driver driver, PinnedRanges pinned, int ordinal) {
         this.driver = driver;
         this.pinned = pinned;
         this.ordinal = ordinal;
-        this.context = context;
         this.up = new Lane(driver, this, "up");
         this.down = new Lane(driver, this, "down");
         this.across = new Lane(driver, this, "across");
@@ -71,8 +67,7 @@ public final class CudaDevice implements AutoCloseable {
      * @param pinned what is page-locked for all GPUs of the process
      */
     static CudaDevice open(Driver driver, PinnedRanges pinned, int ordinal) {
-        CudaDevice device = new CudaDevice(driver, pinned, ordinal, driver.retain(ordinal));
-        device.releases.add(() -> driver.release(device.context));
+        CudaDevice device = new CudaDevice(driver, pinned, ordinal);
         try {
             device.start();
             return device;
@@ -88,6 +83,8 @@ public final class CudaDevice implements AutoCloseable {
 
     private void start() {
         releases.add(memory::close);
+        context = memory.call(() -> driver.retain(ordinal));
+        releases.add(() -> memory.run(() -> driver.release(context)));
         memory.enter();
         releases.add(() -> memory.run(modules::close));
         kernels = memory.call(() -> {
@@ -163,7 +160,7 @@ public final class CudaDevice implements AutoCloseable {
     }
 
     void free(long address) {
-        release(() -> driver.free(address));
+        release(() -> memory.run(() -> driver.free(address)));
     }
 
     void fill(long address, byte value, long size) {
@@ -190,16 +187,15 @@ public final class CudaDevice implements AutoCloseable {
         pinned.add(address, size);
         return () -> {
             pinned.remove(address);
-            release(() -> driver.unregister(address));
+            release(() -> memory.runAtLeisure(() -> driver.unregister(address)));
         };
     }
 
     /** What a lost device does not take back is gone with it. */
     private void release(Runnable work) {
         try {
-            memory.run(work);
+            work.run();
         } catch (CudaException e) {
-            failed(e);
             if (!isLost()) {
                 throw e;
             }
@@ -233,12 +229,16 @@ public final class CudaDevice implements AutoCloseable {
         return destination instanceof StorageType.Device ? across : down;
     }
 
-    /** Takes note of a failure; some end the device. */
-    void failed(CudaException failure) {
+    /** Takes note of a failure; some end the device. Returns it. */
+    CudaException failed(CudaException failure) {
         if (failure.kind() == CudaException.Kind.DEVICE_LOST && lost.compareAndSet(null, failure)) {
             log.warn("{} is not used any more, its blocks are gone, and blocks are kept in host memory: {}", this,
                     failure.getMessage());
+            if (isClosed()) {
+                stopLanes();
+            }
         }
+        return failure;
     }
 
     /** The failure of a device that does not come back. */
@@ -256,25 +256,18 @@ public final class CudaDevice implements AutoCloseable {
         }
     }
 
-    /** Blocks that transfers may still move although nobody waits for them are lost to the pool for a time. */
-    void requireRoom(int blocks) {
-        int most = Math.max(1, blocks / MOST_IN_DOUBT);
-        int there = inDoubt.get();
-        if (there >= most) {
-            throw new TransferException(TransferException.Kind.TOO_MANY_IN_FLIGHT, there
-                    + " blocks may still be moved by transfers that nobody waits for any more, of at most " + most
-                    + "; nothing goes by " + this + " until they have ended");
-        }
-    }
-
-    void abandoned(int blocks) {
-        inDoubt.addAndGet(blocks);
-    }
-
-    /** Keeps blocks that may be moved as long as there is the device. */
+    /** Keeps blocks that may be moved for the rest of the process's life, as no later moment proves that they are not. */
     void quarantine(TransferHold hold) {
         synchronized (quarantine) {
             quarantine.add(hold);
+        }
+    }
+
+    /** For tests, which know that nothing is moved any more. */
+    void forgetQuarantine() {
+        synchronized (quarantine) {
+            quarantine.forEach(TransferHold::close);
+            quarantine.clear();
         }
     }
 
@@ -293,17 +286,21 @@ public final class CudaDevice implements AutoCloseable {
                 return;
             }
         }
+        if (up.isCurrent() || down.isCurrent() || across.isCurrent()) {
+            // which cannot wait for its own end
+            Thread.ofPlatform().name("kvbm-cuda-" + ordinal + "-close").daemon().start(this::end);
+        } else {
+            end();
+        }
+    }
+
+    private void end() {
         try {
             releases.close();
         } catch (CudaException e) {
-            failed(e);
             if (!isLost()) {
                 throw e;
             }
-        }
-        synchronized (quarantine) {
-            quarantine.forEach(TransferHold::close);
-            quarantine.clear();
         }
     }
 
@@ -317,9 +314,13 @@ public final class CudaDevice implements AutoCloseable {
             closed = true;
         }
         if (isLost()) {
-            List.of(up, down, across).forEach(Lane::stop);
+            stopLanes();
         }
         letGo();
+    }
+
+    private void stopLanes() {
+        List.of(up, down, across).forEach(Lane::stop);
     }
 
     @Override

@@ -55,9 +55,12 @@ public final class CudaEngine implements TransferEngine {
         CudaDevice device = source instanceof StorageType.Device from ? device(from.ordinal())
                 : device(((StorageType.Device) destination).ordinal());
         device.requireUsable();
-        device.requireRoom(plan.destinations().getFirst().layout().numBlocks());
-        List<Pieces> pieces = Pieces.of(plan);
+        if (destination instanceof StorageType.Device to) {
+            device(to.ordinal()).requireUsable();
+        }
         Lane lane = device.lane(source, destination);
+        lane.requireRoom(plan.destinations().getFirst().layout().numBlocks());
+        List<Pieces> pieces = Pieces.of(plan);
         Mover mover = new Mover(lane, device.kernels(), tuning,
                 crossing(device, source, destination, pieces), control);
         CudaTransfer transfer = new CudaTransfer(device, lane, mover, pieces, plan.destinations().size(),

@@ -49,7 +49,7 @@ public final class CudaLibrary implements Cuda {
             SymbolLookup.libraryLookup(LIBRARY, Arena.global());
             return JcudaFiles.foreign(Path.of(System.getProperty("java.io.tmpdir")))
                     .map(file -> file
-                            + " is another user's, and JCuda would load it; remove it, or set java.io.tmpdir");
+                            + " can be written by other users, and JCuda would load it; remove it, or set java.io.tmpdir");
         } catch (IllegalArgumentException e) {
             return Optional.of("there is no " + LIBRARY
                     + ", which comes with NVIDIA's driver; install the driver, or let the container see it");

@@ -81,7 +81,7 @@ final class CudaTransfer implements Runnable {
         synchronized (this) {
             if (phase.get() == Phase.UNDER_WAY && !abandoned) {
                 abandoned = true;
-                device.abandoned(blocks);
+                lane.abandoned(blocks);
             }
         }
     }
@@ -98,19 +98,21 @@ final class CudaTransfer implements Runnable {
         if (!phase.compareAndSet(Phase.WAITING, Phase.UNDER_WAY)) {
             return;
         }
-        boolean ended = true;
+        boolean ended = false;
         try {
             device.requireUsable();
             pieces.forEach(mover::move);
             lane.finish();
-        } catch (RuntimeException e) {
+            ended = true;
+        } catch (RuntimeException | Error e) {
             if (e instanceof CudaException cuda) {
                 device.failed(cuda);
             }
-            failure = e;
+            failure = e instanceof RuntimeException known ? known : new IllegalStateException(e);
             ended = lane.drain();
+        } finally {
+            over(ended);
         }
-        over(ended);
     }
 
     private synchronized void over(boolean ended) {
@@ -122,7 +124,7 @@ final class CudaTransfer implements Runnable {
             }
         } finally {
             if (abandoned) {
-                device.abandoned(-blocks);
+                lane.found(blocks);
             }
             phase.set(Phase.OVER);
             LockSupport.unpark(caller);

@@ -48,13 +48,17 @@ public final class DeviceStorage implements RegistrableStorage {
     /**
      * Sets bytes, and waits for it.
      *
-     * @throws StorageException {@code OPERATION_FAILED} where the range leaves the memory
+     * @throws StorageException {@code OPERATION_FAILED} where the range leaves the memory, or it is closed
      * @throws io.kvbm.error.CudaException where the driver refuses or the device has failed
      */
-    public void fill(byte value, long offset, long bytes) {
+    public synchronized void fill(byte value, long offset, long bytes) {
         if (offset < 0 || bytes < 0 || offset > size - bytes) {
             throw new StorageException(StorageException.Kind.OPERATION_FAILED, bytes + " bytes from " + offset
                     + " on are to be filled of a storage of " + size + " bytes; stay inside");
+        }
+        if (closed) {
+            throw new StorageException(StorageException.Kind.OPERATION_FAILED,
+                    this + " is closed; fill it before");
         }
         device.fill(address + offset, value, bytes);
     }

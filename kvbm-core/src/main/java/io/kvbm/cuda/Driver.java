@@ -15,6 +15,7 @@ import jcuda.driver.CUfunction;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
+import jcuda.driver.CUstreamCaptureMode;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
 
@@ -23,15 +24,12 @@ import io.kvbm.error.CudaException.Kind;
 
 /**
  * The calls of CUDA's driver that are used, each checked. Addresses are plain numbers. What a call makes counts as held
- * until it is given back; where the driver refuses to take it, it is asked once more, and then it is lost.
+ * until it is given back; where the driver refuses to take it, it is asked once more, and then it is lost. JCuda's own
+ * exceptions have to stay switched off, as they are where nobody switches them on: they do not tell the result.
  */
 final class Driver {
 
     private final AtomicLong open = new AtomicLong();
-
-    Driver() {
-        JCudaDriver.setExceptionsEnabled(false);
-    }
 
     long openHandles() {
         return open.get();
@@ -74,6 +72,16 @@ final class Driver {
     /** Calls of this thread go to this context from now on. */
     void makeCurrent(Context context) {
         check(JCudaDriver.cuCtxSetCurrent(context.handle), "cuCtxSetCurrent", Kind.SETUP_FAILED);
+    }
+
+    /**
+     * Calls of this thread do not disturb an engine in the same context that captures its work as a graph, of which they
+     * are no part.
+     */
+    void leaveCapturesAlone() {
+        check(JCudaDriver.cuThreadExchangeStreamCaptureMode(
+                new int[]{CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED}), "cuThreadExchangeStreamCaptureMode",
+                Kind.SETUP_FAILED);
     }
 
     String name(Context context) {
@@ -268,7 +276,8 @@ final class Driver {
     private void giveBack(IntSupplier call, String function) {
         open.decrementAndGet();
         int result = call.getAsInt();
-        check(result == CUresult.CUDA_SUCCESS ? result : call.getAsInt(), function, Kind.CALL_FAILED);
+        boolean mayBeGivenBackStill = result != CUresult.CUDA_SUCCESS && !isLoss(result);
+        check(mayBeGivenBackStill ? call.getAsInt() : result, function, Kind.CALL_FAILED);
     }
 
     private static void check(int result, String function, Kind otherwise) {
@@ -302,7 +311,8 @@ final class Driver {
     /** The errors after which every further call of the process to the device gives the same answer. */
     private static boolean isLoss(int result) {
         return switch (result) {
-            case CUresult.CUDA_ERROR_ECC_UNCORRECTABLE, CUresult.CUDA_ERROR_NVLINK_UNCORRECTABLE,
+            case CUresult.CUDA_ERROR_DEINITIALIZED, CUresult.CUDA_ERROR_MPS_CLIENT_TERMINATED,
+                    CUresult.CUDA_ERROR_ECC_UNCORRECTABLE, CUresult.CUDA_ERROR_NVLINK_UNCORRECTABLE,
                     CUresult.CUDA_ERROR_ILLEGAL_ADDRESS, CUresult.CUDA_ERROR_LAUNCH_TIMEOUT,
                     CUresult.CUDA_ERROR_CONTEXT_IS_DESTROYED, CUresult.CUDA_ERROR_ASSERT,
                     CUresult.CUDA_ERROR_HARDWARE_STACK_ERROR, CUresult.CUDA_ERROR_ILLEGAL_INSTRUCTION,

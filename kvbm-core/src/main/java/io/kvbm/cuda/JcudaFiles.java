@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -14,6 +15,7 @@ import java.util.Optional;
 final class JcudaFiles {
 
     private static final String PATTERN = "libJCuda*.so";
+    private static final int OTHERS_MAY_WRITE = 0002;
 
     private JcudaFiles() {}
 
@@ -31,9 +33,11 @@ final class JcudaFiles {
         return Optional.empty();
     }
 
-    /** What this process can be trusted with: a file of its own user, or of the system's. */
+    /** Whether only this process's user, or the system's, can have written it. */
     private static boolean isOurs(Path file) throws IOException {
-        Object owner = Files.getAttribute(file, "unix:uid");
-        return owner.equals(0) || owner.equals(Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
+        Object owner = Files.getAttribute(file, "unix:uid", LinkOption.NOFOLLOW_LINKS);
+        int mode = (int) Files.getAttribute(file, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+        boolean own = owner.equals(0) || owner.equals(Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
+        return own && (mode & OTHERS_MAY_WRITE) == 0;
     }
 }

@@ -1,6 +1,7 @@
 package io.kvbm.cuda;
 
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
@@ -18,13 +19,20 @@ final class Lane implements AutoCloseable {
     /** How much may wait for its turn. */
     private static final int MOST_WAITING = 256;
 
+    /** One block in so many may be in doubt. */
+    private static final int MOST_IN_DOUBT = 20;
+
+    private static final int TRIES = 3;
+
     private static final int QUICK_LOOKS = 200;
     private static final long PAUSE_NANOS = 20_000;
+    private static final long LONG_PAUSE_NANOS = 10_000_000;
 
     private final Driver driver;
     private final CudaDevice device;
     private final DeviceThread thread;
     private final MonotonicClock clock = MonotonicClock.SYSTEM;
+    private final AtomicInteger inDoubt = new AtomicInteger();
 
     /** Of the thread alone. */
     private final Releases releases = new Releases();
@@ -52,6 +60,11 @@ final class Lane implements AutoCloseable {
         });
     }
 
+    /** Whether its thread is the calling one. */
+    boolean isCurrent() {
+        return thread.isCurrent();
+    }
+
     /** Has its thread do something and waits for it. */
     <T> T call(Supplier<T> work) {
         return thread.call(work);
@@ -68,6 +81,27 @@ final class Lane implements AutoCloseable {
                     + " transfers wait for " + device + ", which is the limit; wait for one to complete");
         }
         thread.execute(transfer);
+    }
+
+    /** Blocks that transfers may still move although nobody waits for them are lost to the pool for a time. */
+    void requireRoom(int blocks) {
+        int most = Math.max(1, blocks / MOST_IN_DOUBT);
+        int there = inDoubt.get();
+        if (there >= most) {
+            throw new TransferException(TransferException.Kind.TOO_MANY_IN_FLIGHT, there
+                    + " blocks may still be moved by transfers that nobody waits for any more, of at most " + most
+                    + "; nothing goes this way by " + device + " until they have ended");
+        }
+    }
+
+    /** Nobody waits any more for a transfer of so many blocks. */
+    void abandoned(int blocks) {
+        inDoubt.addAndGet(blocks);
+    }
+
+    /** A transfer of so many blocks has ended for which nobody waits. */
+    void found(int blocks) {
+        inDoubt.addAndGet(-blocks);
     }
 
     // ---------------------------------------------------------------------------------------- thread
@@ -115,22 +149,25 @@ final class Lane implements AutoCloseable {
     }
 
     /**
-     * After a failure: returns true when nothing that was put into the stream is under way any more, false where that
-     * cannot be known.
+     * After a failure: returns true when nothing that was put into the stream is under way any more. False where that
+     * cannot be known; then the device is lost, as the next transfer would use what this one still may.
      */
     boolean drain() {
-        stages.forEach(Stage::clear);
-        for (int tries = 0; tries < 3; tries++) {
+        for (int tries = 0; tries < TRIES; tries++) {
             try {
                 await(() -> driver.isIdle(stream));
+                stages.forEach(Stage::clear);
                 return true;
             } catch (CudaException e) {
                 device.failed(e);
-                if (e.kind() == CudaException.Kind.DEVICE_LOST && e.result() != null) {
-                    return true; // the driver has ended everything in a context that failed
+                if (e.hasEndedTheContext()) {
+                    return true;
                 }
+                LockSupport.parkNanos(this, LONG_PAUSE_NANOS);
             }
         }
+        device.failed(new CudaException(CudaException.Kind.DEVICE_LOST, null,
+                device + " does not tell whether a transfer that failed has ended; restart the process to use it again"));
         return false;
     }
 
@@ -142,13 +179,14 @@ final class Lane implements AutoCloseable {
                 throw new CudaException(CudaException.Kind.DEVICE_LOST, null,
                         device + " was closed with transfers under way");
             }
-            if (clock.nanoTime() - since > DeviceThread.PATIENCE.toNanos()) {
+            boolean silent = clock.nanoTime() - since > DeviceThread.PATIENCE.toNanos();
+            if (silent) {
                 device.failed(device.silent());
             }
             if (looks < QUICK_LOOKS) {
                 Thread.onSpinWait();
             } else {
-                LockSupport.parkNanos(this, PAUSE_NANOS);
+                LockSupport.parkNanos(this, silent ? LONG_PAUSE_NANOS : PAUSE_NANOS);
             }
         }
     }

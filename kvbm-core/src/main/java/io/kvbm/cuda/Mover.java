@@ -138,8 +138,7 @@ final class Mover {
         for (Part part : parts(pieces, mostGathered(pieces))) {
             Stage stage = next();
             for (int n = part.first; n < part.end; n++) {
-                copyWithCpu(pieces.source(n), stage.host() + (n - part.first) * pieces.bytes(),
-                        pieces.bytes());
+                copyWithCpu(pieces.source(n), stage.host() + (n - part.first) * pieces.bytes(), pieces.bytes());
             }
             Pieces packed = pieces.fromRun(part.first, part.end, stage.host());
             if (isForCopies(pieces)) {

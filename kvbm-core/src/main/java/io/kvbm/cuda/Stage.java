@@ -48,11 +48,16 @@ final class Stage {
     @SuppressWarnings("MustBeClosedChecker") // the arena is closed with the rest of the lane
     private MemorySegment pinned(long bytes) {
         Arena arena = Arena.ofShared();
-        releases.add(arena::close);
-        MemorySegment memory = arena.allocate(bytes, PAGE);
-        driver.register(memory.address(), bytes);
-        releases.add(() -> driver.unregister(memory.address()));
-        return memory;
+        try {
+            MemorySegment memory = arena.allocate(bytes, PAGE);
+            driver.register(memory.address(), bytes);
+            releases.add(arena::close);
+            releases.add(() -> driver.unregister(memory.address()));
+            return memory;
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            throw e;
+        }
     }
 
     /** The address of page-locked memory to gather in, which is there from the first time that it is asked for. */

@@ -35,6 +35,17 @@ public final class ConfigException extends KvbmException {
         this.kind = kind;
     }
 
+    /**
+     * Returns where a number is 1 or more.
+     *
+     * @throws ConfigException {@code INVALID} where it is not
+     */
+    public static void requirePositive(String name, long value) {
+        if (value < 1) {
+            throw new ConfigException(Kind.INVALID, name + " is " + value + "; give 1 or more");
+        }
+    }
+
     /** What went wrong. */
     public Kind kind() {
         return kind;

@@ -48,6 +48,14 @@ public final class CudaException extends KvbmException {
         return kind;
     }
 
+    /**
+     * Whether the driver has ended everything that was under way in the context, as it does with most failures of a device;
+     * of some nothing is known.
+     */
+    public boolean hasEndedTheContext() {
+        return kind == Kind.DEVICE_LOST && result != null && !result.equals("CUDA_ERROR_UNKNOWN");
+    }
+
     /** The name of what the driver answered; null where it was not called. */
     public @Nullable String result() {
         return result;

@@ -392,6 +392,34 @@ public final class BlockPool extends PoolHandles {
     }
 
     /**
+     * Takes a hold on each of the longest run of a sequence's blocks {@code from}, {@code from + 1}, … below {@code to}
+     * that is registered, as {@link #matchBlocks} does. It is not counted as a match.
+     */
+    public BlockList<ImmutableBlock> holdBlocks(IdentityChain chain, int from, int to) {
+        requireKind(chain);
+        requireRange(chain, from, to);
+        lock.lock();
+        try {
+            requireOpen();
+            return activated(find(chain, from, to));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Has the longest run of a sequence's blocks {@code from}, {@code from + 1}, … below {@code to} that is registered be
+     * used now, as far as the order of reuse is concerned. It is not counted as a match.
+     *
+     * @return how many they are
+     */
+    public int touchBlocks(IdentityChain chain, int from, int to) {
+        try (BlockList<ImmutableBlock> touched = holdBlocks(chain, from, to)) {
+            return touched.size();
+        }
+    }
+
+    /**
      * Takes a hold on each of the longest run of slots, from the first on, that still hold the content of their
      * generations, as others have been told of them. It is not counted as a match.
      */

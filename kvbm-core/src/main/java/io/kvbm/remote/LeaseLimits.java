@@ -23,23 +23,17 @@ public record LeaseLimits(int leasesPerWorker, int blocksPerWorker, Duration lon
 
     /** Refuses what is not positive, and more than all of a pool. */
     public LeaseLimits {
-        requirePositive("leasesPerWorker", leasesPerWorker);
-        requirePositive("blocksPerWorker", blocksPerWorker);
-        requirePositive("longest", longest.toNanos());
+        ConfigException.requirePositive("leasesPerWorker", leasesPerWorker);
+        ConfigException.requirePositive("blocksPerWorker", blocksPerWorker);
+        ConfigException.requirePositive("longest", longest.toNanos());
         requirePercent("readPercent", readPercent);
         requirePercent("quarantinePercent", quarantinePercent);
     }
 
     private static void requirePercent(String name, int value) {
-        requirePositive(name, value);
+        ConfigException.requirePositive(name, value);
         if (value > 100) {
             throw new ConfigException(ConfigException.Kind.INVALID, name + " is " + value + "; give 100 or less");
-        }
-    }
-
-    private static void requirePositive(String name, long value) {
-        if (value < 1) {
-            throw new ConfigException(ConfigException.Kind.INVALID, name + " is " + value + "; give 1 or more");
         }
     }
 }

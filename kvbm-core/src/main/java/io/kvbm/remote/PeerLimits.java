@@ -24,24 +24,18 @@ public record PeerLimits(int peers, int blocksInFlight, int failures, Duration w
 
     /** Refuses limits below 1 and negative times. */
     public PeerLimits {
-        requirePositive("peers", peers);
-        requirePositive("blocksInFlight", blocksInFlight);
-        requirePositive("failures", failures);
-        requirePositive("window", window.toNanos());
-        requirePositive("pause", pause.toNanos());
-        requirePositive("longestPause", longestPause.toNanos());
+        ConfigException.requirePositive("peers", peers);
+        ConfigException.requirePositive("blocksInFlight", blocksInFlight);
+        ConfigException.requirePositive("failures", failures);
+        ConfigException.requirePositive("window", window.toNanos());
+        ConfigException.requirePositive("pause", pause.toNanos());
+        ConfigException.requirePositive("longestPause", longestPause.toNanos());
         if (longestPause.compareTo(pause) < 0) {
             throw new ConfigException(ConfigException.Kind.INVALID,
                     "longestPause is " + longestPause + ", below the pause of " + pause + "; give at least that");
         }
         if (linger.isNegative()) {
             throw new ConfigException(ConfigException.Kind.INVALID, "linger is " + linger + "; give 0 or more");
-        }
-    }
-
-    private static void requirePositive(String name, long value) {
-        if (value < 1) {
-            throw new ConfigException(ConfigException.Kind.INVALID, name + " is " + value + "; give 1 or more");
         }
     }
 }

@@ -24,18 +24,12 @@ public record ReconcilerSettings(int addresses, Duration interval, Duration firs
 
     /** Refuses what is not positive. */
     public ReconcilerSettings {
-        requirePositive("addresses", addresses);
-        requirePositive("interval", interval.toNanos());
-        requirePositive("firstRetry", firstRetry.toNanos());
-        requirePositive("lastRetry", lastRetry.toNanos());
-        requirePositive("dead", dead.toNanos());
-        requirePositive("absent", absent.toNanos());
-        requirePositive("pages", pages);
-    }
-
-    private static void requirePositive(String name, long value) {
-        if (value < 1) {
-            throw new ConfigException(ConfigException.Kind.INVALID, name + " is " + value + "; give 1 or more");
-        }
+        ConfigException.requirePositive("addresses", addresses);
+        ConfigException.requirePositive("interval", interval.toNanos());
+        ConfigException.requirePositive("firstRetry", firstRetry.toNanos());
+        ConfigException.requirePositive("lastRetry", lastRetry.toNanos());
+        ConfigException.requirePositive("dead", dead.toNanos());
+        ConfigException.requirePositive("absent", absent.toNanos());
+        ConfigException.requirePositive("pages", pages);
     }
 }

@@ -1,12 +1,11 @@
 package io.kvbm.tier;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,6 +16,7 @@ import io.kvbm.block.MutableBlock;
 import io.kvbm.error.KvbmException;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.token.IdentityChain;
+import io.kvbm.transfer.TransferControl;
 
 /**
  * Copies registered blocks down to the level below, in a thread of its own and in the order of their registration. What
@@ -25,41 +25,68 @@ import io.kvbm.token.IdentityChain;
  */
 final class Offloader implements AutoCloseable {
 
+    /** How much may wait before it is no more looked below for what was found above. */
+    private static final int MOST_JOBS = 1024;
+
     private static final Logger log = LoggerFactory.getLogger(Offloader.class);
 
     private final BlockPool upper;
     private final BlockPool lower;
     private final Copier copier;
     private final TierLimits limits;
-    private final Duration timeout;
+    private final Supplier<TransferControl> control;
     private final RouteCounters counters = new RouteCounters();
     private final ThreadPoolExecutor thread = new ThreadPoolExecutor(1, 1, 10, TimeUnit.SECONDS,
             new LinkedBlockingQueue<>(), Thread.ofPlatform().name("kvbm-offload").daemon().factory());
 
-    Offloader(BlockPool upper, BlockPool lower, Copier copier, TierLimits limits, Duration timeout) {
+    Offloader(BlockPool upper, BlockPool lower, Copier copier, TierLimits limits, Supplier<TransferControl> control) {
         this.upper = upper;
         this.lower = lower;
         this.copier = copier;
         this.limits = limits;
-        this.timeout = timeout;
+        this.control = control;
         thread.allowCoreThreadTimeOut(true);
     }
 
     void offload(List<ImmutableBlock> blocks, IdentityChain chain, int from) {
-        if (blocks.isEmpty() || !counters.begin(blocks.size(), limits.pendingBlocks())) {
+        int n = counters.begin(blocks.size(), limits.pendingBlocks());
+        if (n == 0) {
             return;
         }
-        List<ImmutableBlock> held = new ArrayList<>(blocks.size());
+        List<ImmutableBlock> held = new ArrayList<>(n);
         try {
-            blocks.forEach(block -> held.add(block.share()));
-            thread.execute(new Job(held, chain.copy(from + held.size()), from));
-        } catch (KvbmException | RejectedExecutionException e) {
-            // the manager is closing, or a block has as many holders as there may be: none of the sequence's concern
-            counters.skipped(blocks.size());
-            letGo(blocks.size(), held);
+            blocks.subList(0, n).forEach(block -> held.add(block.share()));
+            thread.execute(new Job(held, chain.copy(from + n), from));
         } catch (RuntimeException | Error e) {
-            letGo(blocks.size(), held);
-            throw e;
+            // the manager is closing, a block has as many holders as there may be: none of the sequence's concern
+            log.debug("{} blocks from block {} of a sequence on are not offloaded", n, from, e);
+            counters.skipped(n);
+            letGo(n, held);
+        }
+    }
+
+    void used(IdentityChain chain, int blocks) {
+        if (blocks == 0 || thread.getQueue().size() >= MOST_JOBS) {
+            return;
+        }
+        try {
+            IdentityChain found = chain.copy(blocks);
+            thread.execute(() -> refresh(found));
+        } catch (RuntimeException | Error e) {
+            log.debug("{} blocks that were found are not looked for below", blocks, e);
+        }
+    }
+
+    private void refresh(IdentityChain chain) {
+        try {
+            int there = lower.touchBlocks(chain, 0, chain.size());
+            if (there < chain.size()) {
+                try (BlockList<ImmutableBlock> above = upper.holdBlocks(chain, there, chain.size())) {
+                    offload(above, chain, there);
+                }
+            }
+        } catch (KvbmException e) {
+            log.debug("{} blocks that were found are not looked for below: {}", chain.size(), e.getMessage());
         }
     }
 
@@ -77,7 +104,11 @@ final class Offloader implements AutoCloseable {
 
     @Override
     public void close() {
-        thread.shutdownNow().forEach(job -> ((Job) job).letGo());
+        for (Runnable left : thread.shutdownNow()) {
+            if (left instanceof Job job) {
+                job.letGo();
+            }
+        }
     }
 
     /** Blocks that wait to be copied, and the hold on them. */
@@ -97,7 +128,7 @@ final class Offloader implements AutoCloseable {
         public void run() {
             int done = 0;
             try {
-                done = present();
+                done = lower.touchBlocks(chain, from, from + blocks.size());
                 while (done < blocks.size()) {
                     int n = Math.min(limits.batchBlocks(), blocks.size() - done);
                     int copied = copy(done, n);
@@ -110,15 +141,9 @@ final class Offloader implements AutoCloseable {
             } catch (KvbmException e) {
                 log.debug("{} blocks from block {} of a sequence on are not offloaded: {}", blocks.size() - done,
                         from + done, e.getMessage());
+                counters.skipped(Math.max(0, blocks.size() - done - limits.batchBlocks())); // the batch has failed
             } finally {
                 letGo();
-            }
-        }
-
-        /** How many of them are below already. */
-        private int present() {
-            try (BlockList<ImmutableBlock> there = lower.matchBlocks(chain, from, from + blocks.size())) {
-                return there.size();
             }
         }
 
@@ -129,7 +154,7 @@ final class Offloader implements AutoCloseable {
                 return 0;
             }
             try (BlockList<MutableBlock> own = lower.allocateBlocks(n)) {
-                copier.copy(Route.OFFLOAD, blocks.subList(first, first + n), own, timeout, counters);
+                copier.copy(Route.OFFLOAD, blocks.subList(first, first + n), own, control.get(), counters);
                 lower.registerBlocks(own, chain, from + first).close();
             }
             return n;

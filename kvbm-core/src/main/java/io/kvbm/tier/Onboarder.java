@@ -1,8 +1,8 @@
 package io.kvbm.tier;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -14,6 +14,7 @@ import io.kvbm.block.MutableBlock;
 import io.kvbm.error.KvbmException;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.token.IdentityChain;
+import io.kvbm.transfer.TransferControl;
 
 /** Copies blocks up from the level below before a sequence uses them. */
 final class Onboarder {
@@ -23,33 +24,43 @@ final class Onboarder {
     private final BlockPool upper;
     private final BlockPool lower;
     private final Copier copier;
-    private final Duration limit;
+    private final int batchBlocks;
     private final RouteCounters counters = new RouteCounters();
 
-    Onboarder(BlockPool upper, BlockPool lower, Copier copier, Duration limit) {
+    Onboarder(BlockPool upper, BlockPool lower, Copier copier, int batchBlocks) {
         this.upper = upper;
         this.lower = lower;
         this.copier = copier;
-        this.limit = limit;
+        this.batchBlocks = batchBlocks;
     }
 
-    int onboard(IdentityChain chain, int from, List<BlockHandle> blocks) {
+    int onboard(IdentityChain chain, int from, List<BlockHandle> blocks, TransferControl control) {
         try (BlockList<ImmutableBlock> found = lower.matchBlocks(chain, from, from + blocks.size())) {
-            return found.isEmpty() ? 0 : copy(found, chain, from, blocks.subList(0, found.size()));
+            int done = 0;
+            while (done < found.size() && control.mayGoOn()) {
+                int end = Math.min(found.size(), done + batchBlocks);
+                if (!copy(found.subList(done, end), chain, from + done, blocks.subList(done, end), control)) {
+                    break;
+                }
+                done = end;
+            }
+            return done;
         }
     }
 
-    private int copy(BlockList<ImmutableBlock> found, IdentityChain chain, int from, List<BlockHandle> blocks) {
+    /** Whether the blocks hold what was found. */
+    private boolean copy(List<ImmutableBlock> found, IdentityChain chain, int from, List<BlockHandle> blocks,
+            TransferControl control) {
         List<MutableBlock> own = new ArrayList<>(blocks.size());
         blocks.forEach(block -> own.add((MutableBlock) block));
         counters.begin(own.size(), Integer.MAX_VALUE);
         try {
-            copier.copy(Route.ONBOARD, found, own, limit, counters);
+            copier.copy(Route.ONBOARD, found, own, control, counters);
         } catch (KvbmException e) {
             log.debug("{} blocks from block {} of a sequence on are computed, as they cannot be onboarded: {}",
                     own.size(), from, e.getMessage());
             exchange(blocks);
-            return 0;
+            return false;
         } finally {
             counters.end(own.size());
         }
@@ -57,15 +68,18 @@ final class Onboarder {
         for (int i = 0; i < registered.size(); i++) {
             blocks.set(i, registered.get(i));
         }
-        return registered.size();
+        return true;
     }
 
     /** A copy that was given up may write its destinations later, when the sequence has computed something else there. */
     private void exchange(List<BlockHandle> blocks) {
-        upper.closeAll(blocks);
-        List<MutableBlock> others = upper.allocateBlocks(blocks.size());
-        for (int i = 0; i < others.size(); i++) {
-            blocks.set(i, others.get(i));
+        Optional<BlockList<MutableBlock>> others = upper.exchangeBlocks(blocks, blocks.size());
+        if (others.isEmpty()) {
+            upper.closeAll(blocks);
+        }
+        List<MutableBlock> own = others.isPresent() ? others.get() : upper.allocateBlocks(blocks.size());
+        for (int i = 0; i < own.size(); i++) {
+            blocks.set(i, own.get(i));
         }
     }
 

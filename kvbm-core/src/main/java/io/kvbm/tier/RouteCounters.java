@@ -14,14 +14,12 @@ final class RouteCounters {
     private final LongAdder failed = new LongAdder();
     private final AtomicLong pending = new AtomicLong();
 
-    /** Takes blocks up unless there are too many with them. */
-    boolean begin(int n, int most) {
-        if (pending.addAndGet(n) <= most) {
-            return true;
-        }
-        pending.addAndGet(-n);
-        skipped.add(n);
-        return false;
+    /** Takes blocks up, as many of these as are not too many with those that wait; the others count as skipped. */
+    int begin(int n, int most) {
+        long before = pending.getAndUpdate(waiting -> waiting + Math.clamp(most - waiting, 0, n));
+        int taken = Math.clamp(most - before, 0, n);
+        skipped.add(n - taken);
+        return taken;
     }
 
     void end(int n) {

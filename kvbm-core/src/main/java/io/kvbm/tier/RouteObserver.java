@@ -2,7 +2,7 @@ package io.kvbm.tier;
 
 import org.jspecify.annotations.Nullable;
 
-/** Is told of each copy between levels, by the thread that makes it. */
+/** Is told of each copy between levels, by the thread that makes it. What it throws is logged, and harms no copy. */
 @FunctionalInterface
 public interface RouteObserver {
 

@@ -8,7 +8,7 @@ import io.kvbm.error.ConfigException;
  * How much may be copied between levels at once.
  *
  * @param pendingBlocks blocks that may wait to be offloaded; what is registered while so many wait is not offloaded
- * @param batchBlocks blocks that are copied in one transfer
+ * @param batchBlocks blocks that are copied in one transfer, either way
  * @param onboardTimeout the time that opening a sequence waits for its blocks to be onboarded; what has not come is
  *        computed
  */
@@ -19,17 +19,11 @@ public record TierLimits(int pendingBlocks, int batchBlocks, Duration onboardTim
 
     /** Refuses values out of range with a {@link ConfigException} that names them. */
     public TierLimits {
-        requirePositive("pendingBlocks", pendingBlocks);
-        requirePositive("batchBlocks", batchBlocks);
+        ConfigException.requirePositive("pendingBlocks", pendingBlocks);
+        ConfigException.requirePositive("batchBlocks", batchBlocks);
         if (!onboardTimeout.isPositive()) {
             throw new ConfigException(ConfigException.Kind.INVALID,
                     "onboardTimeout is " + onboardTimeout + "; give a time above zero");
-        }
-    }
-
-    private static void requirePositive(String name, int value) {
-        if (value < 1) {
-            throw new ConfigException(ConfigException.Kind.INVALID, name + " is " + value + "; give at least 1");
         }
     }
 }

@@ -8,6 +8,7 @@ import io.kvbm.block.ImmutableBlock;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.IdentityChain;
+import io.kvbm.transfer.TransferControl;
 import io.kvbm.transfer.TransferDispatcher;
 
 /**
@@ -30,13 +31,13 @@ public final class Tiering implements AutoCloseable {
     public Tiering(BlockPool upper, BlockPool lower, TransferDispatcher transfers, TierLimits limits, Duration timeout,
             MonotonicClock clock, RouteObserver observer) {
         Copier copier = new Copier(transfers, clock, observer);
-        this.offloader = new Offloader(upper, lower, copier, limits, timeout);
-        this.onboarder = new Onboarder(upper, lower, copier, limits.onboardTimeout());
+        this.offloader = new Offloader(upper, lower, copier, limits, () -> new TransferControl(clock, timeout));
+        this.onboarder = new Onboarder(upper, lower, copier, limits.batchBlocks());
     }
 
     /**
      * Has registered blocks of the upper level copied down, as far as they are not there, and does not wait. They are
-     * held until they are copied.
+     * held until they are copied. It never fails: what cannot be taken up is not copied.
      *
      * @param blocks the sequence's blocks {@code from}, {@code from + 1}, …; their handles stay the caller's
      * @param chain the sequence's identities, of at least as many blocks
@@ -46,16 +47,28 @@ public final class Tiering implements AutoCloseable {
     }
 
     /**
+     * Has what a sequence has found in the upper level stay below as long as if it had been used there, and copied down
+     * where it has gone, and does not wait. It never fails.
+     *
+     * @param chain the sequence's identities
+     * @param blocks how many of its first blocks were found
+     */
+    public void used(IdentityChain chain, int blocks) {
+        offloader.used(chain, blocks);
+    }
+
+    /**
      * Puts registered blocks in the place of private ones of the upper level, as many as the lower one has of the
      * sequence's blocks {@code from}, {@code from + 1}, …
      *
      * @param blocks a private block for each that is wanted; the first ones are replaced. Where the copy fails they are
      *        exchanged for others, as it may still write them.
+     * @param control whether to go on; what was onboarded before counts
      * @return the number of blocks that hold what is wanted
      * @throws io.kvbm.error.PoolException with decision {@code RETRY} where a copy failed and there are no others
      */
-    public int onboard(IdentityChain chain, int from, List<BlockHandle> blocks) {
-        return onboarder.onboard(chain, from, blocks);
+    public int onboard(IdentityChain chain, int from, List<BlockHandle> blocks, TransferControl control) {
+        return onboarder.onboard(chain, from, blocks, control);
     }
 
     /** What has become of the blocks of a route. */

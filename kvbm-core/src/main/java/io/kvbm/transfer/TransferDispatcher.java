@@ -55,24 +55,23 @@ public final class TransferDispatcher implements AutoCloseable {
      * @throws ClosedException where a block's handle or the dispatcher is closed
      */
     public void execute(TransferRequest request) {
-        execute(request, timeout);
+        execute(request, new TransferControl(clock, timeout));
     }
 
     /**
-     * Moves the bytes in the calling thread.
+     * Moves the bytes in the calling thread, as long as it may go on.
      *
-     * @param limit the time within which it has to be over
-     * @throws TransferException where the request is not valid, or the transfer failed or ran out of time
+     * @throws TransferException where the request is not valid, or the transfer failed or may not go on
      * @throws ClosedException where a block's handle or the dispatcher is closed
      */
-    public void execute(TransferRequest request, Duration limit) {
+    public void execute(TransferRequest request, TransferControl control) {
         if (threads.isShutdown()) {
             throw dispatcherClosed();
         }
         TransferStrategy strategy = validate(request);
         Pins pins = new Pins(request);
         try (TransferHold hold = new TransferHold(pins::close)) {
-            move(pins.plan(strategy, hold), new TransferControl(clock, limit));
+            move(pins.plan(strategy, hold), control);
         }
     }
 

@@ -67,7 +67,7 @@ class CudaAbsentTest {
         Path planted = Files.createFile(shared.resolve("libJCudaDriver-12.6.0-linux-x86_64.so"));
         assumeTrue(becomes(planted, 65534), "only root can give files away");
         assertThat(ask(List.of("jcuda"), withFolder(shared))).isEqualTo("No GPU is used: " + planted
-                + " is another user's, and JCuda would load it; remove it, or set java.io.tmpdir");
+                + " can be written by other users, and JCuda would load it; remove it, or set java.io.tmpdir");
     }
 
     private static boolean becomes(Path file, int owner) {

@@ -23,7 +23,9 @@ import io.kvbm.layout.HeadOrder;
 import io.kvbm.layout.LayoutConfig;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.BlockPool;
+import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.Transfer;
+import io.kvbm.transfer.TransferControl;
 import io.kvbm.transfer.TransferDispatcher;
 import io.kvbm.transfer.TransferRequest;
 
@@ -41,6 +43,7 @@ class CudaFaultTest {
     private static final int NOT_SUPPORTED = 801;
     private static final int OUT_OF_MEMORY = 2;
     private static final int ILLEGAL_ADDRESS = 700;
+    private static final int UNKNOWN = 999;
 
     private final StandIn standIn = StandIn.get();
     private final long live = standIn.live();
@@ -205,6 +208,15 @@ class CudaFaultTest {
         }
     }
 
+    @Test
+    void whicheverQueryFailsNothingIsLeft() {
+        for (int n = 1; n <= 12; n++) {
+            int failing = n;
+            live(() -> standIn.failQuery(failing, NOT_SUPPORTED));
+            live(() -> standIn.failQuery(failing, ILLEGAL_ADDRESS));
+        }
+    }
+
     // ---------------------------------------------------------------------------------------- single faults
 
     private void withPools(Work work) throws Exception {
@@ -271,7 +283,8 @@ class CudaFaultTest {
             BlockList<MutableBlock> from = host.allocateBlocks(2);
             BlockList<MutableBlock> to = device.allocateBlocks(2);
             standIn.hold();
-            assertThatThrownBy(() -> dispatcher.execute(TransferRequest.put(from, to), Duration.ofMillis(100)))
+            assertThatThrownBy(() -> dispatcher.execute(TransferRequest.put(from, to),
+                    new TransferControl(MonotonicClock.SYSTEM, Duration.ofMillis(100))))
                     .asInstanceOf(type(TransferException.class))
                     .satisfies(e -> assertThat(e.kind()).isEqualTo(TransferException.Kind.DEADLINE_EXCEEDED));
             from.close();
@@ -347,6 +360,87 @@ class CudaFaultTest {
                 dispatcher.execute(TransferRequest.put(from, to));
                 assertThat(gpu.holds(to.getFirst(), 7)).isTrue();
             }
+        }
+    }
+
+    @Test
+    void whatIsClosedWhileATransferHangsGoesWhenThatHasEnded() {
+        CudaDevice device = Gpu.library().device(0);
+        TransferDispatcher dispatcher = TransferDispatcher.builder()
+                .engine(new CudaEngine(List.of(device)))
+                .build();
+        BlockPool host = Gpu.pool(Place.PINNED, device, shape().build(), LayoutType.FULLY_CONTIGUOUS);
+        BlockPool onDevice = Gpu.pool(Place.FIRST, device, shape().build(), LayoutType.LAYER_SEPARATE);
+        BlockList<MutableBlock> from = host.allocateBlocks(1);
+        BlockList<MutableBlock> to = onDevice.allocateBlocks(1);
+        standIn.hold();
+        assertThatThrownBy(() -> dispatcher.execute(TransferRequest.put(from, to),
+                new TransferControl(MonotonicClock.SYSTEM, Duration.ofMillis(50))))
+                .isInstanceOf(TransferException.class);
+        from.close();
+        to.close();
+        dispatcher.close();
+        host.close();
+        onDevice.close();
+        device.close();
+        assertThat(standIn.live()).as("all is there that the transfer may touch").isGreaterThan(live);
+        standIn.letGo();
+        await().untilAsserted(() -> assertThat(standIn.live()).isEqualTo(live));
+        assertThat(device.isLost()).isFalse();
+    }
+
+    @Test
+    void memoryToGatherInThatCannotBePageLockedIsGivenBackEachTime() throws Exception {
+        try (Gpu gpu = new Gpu();
+                TransferDispatcher dispatcher = TransferDispatcher.builder()
+                        .engine(new CudaEngine(gpu.devices()))
+                        .build()) {
+            BlockPool host = gpu.pool(Place.PAGEABLE, shape().build(), LayoutType.FULLY_CONTIGUOUS);
+            BlockPool device = gpu.pool(Place.FIRST, shape().build(), LayoutType.LAYER_SEPARATE);
+            try (BlockList<MutableBlock> from = host.allocateBlocks(1);
+                    BlockList<MutableBlock> to = device.allocateBlocks(1)) {
+                gpu.fill(from.getFirst(), 3);
+                for (int n = 0; n < 3; n++) {
+                    standIn.failCall(1, OUT_OF_MEMORY);
+                    assertThatThrownBy(() -> dispatcher.execute(TransferRequest.put(from, to)))
+                            .hasMessageContaining("cuMemHostRegister");
+                }
+                dispatcher.execute(TransferRequest.put(from, to));
+                assertThat(gpu.holds(to.getFirst(), 3)).isTrue();
+            }
+        }
+    }
+
+    @Test
+    void aStreamThatDoesNotTellWhetherItHasEndedEndsTheDevice() throws Exception {
+        try (Gpu gpu = new Gpu();
+                TransferDispatcher dispatcher = TransferDispatcher.builder()
+                        .engine(new CudaEngine(gpu.devices()))
+                        .build()) {
+            BlockPool host = gpu.pool(Place.PINNED, shape().build(), LayoutType.FULLY_CONTIGUOUS);
+            BlockPool device = gpu.pool(Place.FIRST, shape().build(), LayoutType.LAYER_SEPARATE);
+            try (BlockList<MutableBlock> from = host.allocateBlocks(1);
+                    BlockList<MutableBlock> to = device.allocateBlocks(1)) {
+                standIn.failOperation(1, UNKNOWN);
+                assertThatThrownBy(() -> dispatcher.execute(TransferRequest.put(from, to)))
+                        .isInstanceOf(CudaException.class);
+                assertThat(gpu.device().isLost()).isTrue();
+                assertThat(host.availableBlocks()).isEqualTo(2 * BLOCKS - 1);
+                standIn.reset(); // or nothing of it could be given back
+            }
+            assertThat(host.availableBlocks()).as("nobody knows whether it is still read").isEqualTo(2 * BLOCKS - 1);
+            gpu.device().forgetQuarantine();
+        }
+    }
+
+    @Test
+    void closedMemoryIsNotFilled() throws Exception {
+        try (Gpu gpu = new Gpu()) {
+            DeviceStorage storage = gpu.device().allocator().allocate(64);
+            storage.close();
+            long operations = standIn.operations();
+            assertThatThrownBy(() -> storage.fill((byte) 1, 0, 64)).hasMessageContaining("is closed; fill it before");
+            assertThat(standIn.operations()).isEqualTo(operations);
         }
     }
 }

@@ -25,6 +25,7 @@ public final class StandIn {
 
     private final SymbolLookup library;
     private final MethodHandle failCall;
+    private final MethodHandle failQuery;
     private final MethodHandle failOperation;
     private final MethodHandle delay;
     private final MethodHandle hold;
@@ -38,6 +39,7 @@ public final class StandIn {
     private StandIn(SymbolLookup library) {
         this.library = library;
         this.failCall = bind("fail_call", FAULT);
+        this.failQuery = bind("fail_query", FAULT);
         this.failOperation = bind("fail_operation", FAULT);
         this.delay = bind("delay", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
         this.hold = bind("hold", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
@@ -81,6 +83,15 @@ public final class StandIn {
      */
     public void failCall(long n, int error) {
         run(failCall, n, error);
+    }
+
+    /**
+     * Lets a query of a stream or of an event fail.
+     *
+     * @param n which one: 1 is the next; 0 for none after all
+     */
+    public void failQuery(long n, int error) {
+        run(failQuery, n, error);
     }
 
     /**

@@ -522,14 +522,19 @@ class StandInTest {
     }
 
     @Test
-    void aCallThatFailsForGoodBreaksTheContextAndDoesNothing() {
+    void aCallThatFailsForGoodBreaksTheContextAndGivesBackAllTheSame() {
         Address other = allocate(SIZE);
+        long live = standIn.live();
         standIn.failCall(1, CUresult.CUDA_ERROR_LAUNCH_FAILED);
-        fails(cuMemFree(other), CUresult.CUDA_ERROR_LAUNCH_FAILED);
+        fails(cuMemAlloc(new CUdeviceptr(), SIZE), CUresult.CUDA_ERROR_LAUNCH_FAILED);
         fails(cuCtxSynchronize(), CUresult.CUDA_ERROR_LAUNCH_FAILED);
         standIn.reset();
         succeeds(cuCtxSynchronize());
-        succeeds(cuMemFree(other));
+        assertThat(standIn.live()).isEqualTo(live);
+        standIn.failCall(1, CUresult.CUDA_ERROR_LAUNCH_FAILED);
+        fails(cuMemFree(other), CUresult.CUDA_ERROR_LAUNCH_FAILED);
+        assertThat(standIn.live()).isEqualTo(live - 1);
+        standIn.reset();
     }
 
     @Test

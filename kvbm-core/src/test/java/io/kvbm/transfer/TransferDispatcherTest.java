@@ -25,6 +25,7 @@ import io.kvbm.error.ClosedException;
 import io.kvbm.error.PoolException;
 import io.kvbm.error.TransferException;
 import io.kvbm.layout.DType;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.layout.LayoutConfig;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.BlockPool;
@@ -544,5 +545,67 @@ class TransferDispatcherTest {
                 .hasRootCauseMessage("not released");
         assertThat(dispatcher.inFlight()).isZero();
         assertThat(other.stats().holders()).isEqualTo(4);
+    }
+
+    @Test
+    void aRegionChangesItsOrderOfHeadsOnTheWayAndBack() {
+        LayoutConfig.Builder config = BlockFixture.small().heads(3);
+        BlockPool tokensFirst = kept(BlockFixture.pool(config.build(), LayoutType.FULLY_CONTIGUOUS, 2));
+        BlockPool headsFirst = kept(BlockFixture.pool(config.headOrder(HeadOrder.HND).build(),
+                LayoutType.LAYER_SEPARATE, 3));
+        BlockList<MutableBlock> source = kept(tokensFirst.allocateBlocks(2));
+        BlockList<MutableBlock> between = kept(headsFirst.allocateBlocks(2));
+        BlockList<MutableBlock> back = kept(tokensFirst.allocateBlocks(2));
+        fill(source.getFirst(), 1);
+        fill(source.getLast(), 2);
+        plain.execute(TransferRequest.put(source, between));
+        for (int token = 0; token < 4; token++) {
+            for (int head = 0; head < 3; head++) {
+                // 6 elements of 2 bytes, so 4 bytes of each head
+                assertThat(between.getFirst().segment(2, 1).get(ValueLayout.JAVA_INT_UNALIGNED, (head * 4 + token) * 4L))
+                        .isEqualTo(source.getFirst()
+                                .segment(2, 1)
+                                .get(ValueLayout.JAVA_INT_UNALIGNED, (token * 3 + head) * 4L));
+            }
+        }
+        plain.execute(TransferRequest.put(between, back));
+        assertThat(holds(back.getFirst(), 1)).isTrue();
+        assertThat(holds(back.getLast(), 2)).isTrue();
+    }
+
+    @Test
+    void anOrderOfOtherHeadsIsRefused() {
+        BlockPool two = kept(BlockFixture.pool(BlockFixture.small().heads(2).build(), LayoutType.FULLY_CONTIGUOUS, 2));
+        BlockPool three = kept(BlockFixture.pool(BlockFixture.small().heads(3).headOrder(HeadOrder.HND).build(),
+                LayoutType.FULLY_CONTIGUOUS, 3));
+        BlockList<MutableBlock> from = kept(two.allocateBlocks(1));
+        BlockList<MutableBlock> to = kept(three.allocateBlocks(1));
+        assertKind(TransferException.Kind.SHAPE_MISMATCH, "has 2 heads at the source and 3 at the destination",
+                () -> plain.execute(TransferRequest.put(from, to)));
+    }
+
+    @Test
+    void blocksStayHeldWhileAnEngineThatHasThrownKeepsAShareOfThem() {
+        List<TransferHold> shares = new ArrayList<>();
+        TransferDispatcher keeping = kept(TransferDispatcher.builder().engine(new TransferEngine() {
+
+            @Override
+            public boolean supports(TransferStrategy strategy) {
+                return true;
+            }
+
+            @Override
+            public void transfer(TransferPlan plan, TransferControl control) {
+                shares.add(plan.hold().share());
+                throw new TransferException(TransferException.Kind.DEADLINE_EXCEEDED, "late");
+            }
+        }).build());
+        assertKind(TransferException.Kind.DEADLINE_EXCEEDED, "late",
+                () -> keeping.execute(TransferRequest.put(others, own)));
+        own.close();
+        assertThat(pool.availableBlocks()).isEqualTo(pool.totalBlocks() - 4);
+        shares.getFirst().close();
+        shares.getFirst().close();
+        assertThat(pool.availableBlocks()).isEqualTo(pool.totalBlocks());
     }
 }

@@ -32,8 +32,8 @@ public class SampleApplication {
     }
 
     @Bean
-    Decoder decoder(ModelFiles files) {
-        return new Decoder(files);
+    Decoder decoder(ModelFiles files, SampleProperties properties) {
+        return new Decoder(files, properties.provider());
     }
 
     /** The model's geometry and name, from which the starter makes the block manager. */

@@ -39,7 +39,7 @@ public final class CompletionEngine implements AutoCloseable {
     /**
      * An engine over a manager's host level.
      *
-     * @throws IllegalStateException where the manager's blocks do not have the decoder's geometry
+     * @throws IllegalStateException where the manager's blocks do not have the decoder's geometry, or are on a GPU
      */
     public CompletionEngine(KvBlockManager manager, Decoder decoder, TextTokenizer tokenizer, EngineLimits limits) {
         requireGeometry(manager, decoder);
@@ -198,6 +198,11 @@ public final class CompletionEngine implements AutoCloseable {
                 || blocks.innerDim() != model.kvHeads() * model.headDim() || blocks.dtype() != model.dtype()) {
             throw new IllegalStateException("The block manager's blocks (" + blocks + ") do not fit the model " + model
                     + "; give the manager the model's ModelIdentity");
+        }
+        if (manager.device().isPresent()) {
+            throw new IllegalStateException("The block manager keeps the K/V of sequences on a GPU, and the Java API of"
+                    + " ONNX Runtime reads and writes host memory only; leave kvbm.device.size and kvbm.device.blocks"
+                    + " out");
         }
     }
 

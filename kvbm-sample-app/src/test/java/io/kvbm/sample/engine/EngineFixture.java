@@ -15,6 +15,7 @@ import io.kvbm.pool.LeakDetection;
 import io.kvbm.sample.model.Decoder;
 import io.kvbm.sample.model.ModelFiles;
 import io.kvbm.sample.model.Prompt;
+import io.kvbm.sample.model.Provider;
 import io.kvbm.sample.model.TextTokenizer;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.storage.HostStorage;
@@ -36,7 +37,7 @@ final class EngineFixture implements AutoCloseable {
     final List<HostStorage> memory = new ArrayList<>();
 
     final Decoder decoder;
-    private final TextTokenizer tokenizer;
+    final TextTokenizer tokenizer;
 
     EngineFixture(int blocks) {
         this(blocks, "classpath:/model/");
@@ -44,7 +45,7 @@ final class EngineFixture implements AutoCloseable {
 
     EngineFixture(int blocks, String model) {
         ModelFiles files = ModelFiles.at(model);
-        this.decoder = new Decoder(files);
+        this.decoder = new Decoder(files, Provider.CPU);
         this.manager = KvBlockManager.create(KvBlockManagerConfig.builder()
                 .runtime(KvManagerRuntimeConfig.builder().workerId(7).build())
                 .model(KvManagerModelConfig.of(decoder.config().identity(PAGE)))

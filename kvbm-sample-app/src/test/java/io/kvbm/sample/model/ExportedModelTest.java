@@ -36,7 +36,7 @@ class ExportedModelTest {
     @ParameterizedTest
     @CsvSource({"gpt2, gpt2, FP32, 4", "llama, tests/llama, FP32, 2", "llama-fp16, tests/llama-fp16, FP16, 1"})
     void isWhatItsFilesSay(String folder, String modelId, DType dtype, int kvHeads) {
-        try (Decoder decoder = new Decoder(files(folder))) {
+        try (Decoder decoder = new Decoder(files(folder), Provider.CPU)) {
             ModelConfig config = decoder.config();
             assertThat(config.modelId()).isEqualTo(modelId);
             assertThat(config.dtype()).isEqualTo(dtype);
@@ -53,7 +53,7 @@ class ExportedModelTest {
     @CsvSource({"gpt2, 1e-4", "llama, 1e-4", "llama-fp16, 2e-2"})
     void computesFromTheCacheWhatItComputesWithout(String folder, float tolerance) throws Exception {
         ModelFiles files = files(folder);
-        try (Decoder decoder = new Decoder(files); KvBlockManager manager = manager(decoder.config())) {
+        try (Decoder decoder = new Decoder(files, Provider.CPU); KvBlockManager manager = manager(decoder.config())) {
             int[] tokens = new Random(3).ints(TOKENS, 4, decoder.config().vocabSize()).toArray();
             float[] whole = withoutCache(decoder, files, tokens);
             for (String reader : List.of("who computes", "who finds")) {

@@ -62,13 +62,13 @@ class ModelFilesTest {
 
     @Test
     void aFolderWithoutAModelIsNamed() {
-        assertThatThrownBy(() -> new Decoder(ModelFiles.at(temporary.toString())))
+        assertThatThrownBy(() -> new Decoder(ModelFiles.at(temporary.toString()), Provider.CPU))
                 .hasMessageContaining(temporary.toString())
                 .hasMessageContaining("kvbm.sample.model-path");
     }
 
     private ModelConfig config() {
-        try (Decoder decoder = new Decoder(ModelFiles.at(folder.toString()))) {
+        try (Decoder decoder = new Decoder(ModelFiles.at(folder.toString()), Provider.CPU)) {
             return decoder.config();
         }
     }

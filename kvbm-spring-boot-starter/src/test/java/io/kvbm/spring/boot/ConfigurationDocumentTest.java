@@ -32,6 +32,7 @@ import io.kvbm.KvManagerRuntimeConfig;
 import io.kvbm.KvManagerSharingConfig;
 import io.kvbm.spring.boot.actuate.KvbmEndpoint;
 import io.kvbm.spring.boot.actuate.KvbmEndpointAutoConfiguration;
+import io.kvbm.spring.boot.autoconfigure.KvBlockManagerConfigCustomizer;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 import io.kvbm.spring.boot.discovery.KvbmCluster;
 import io.kvbm.spring.boot.metrics.KvbmMetricsAutoConfiguration;
@@ -53,6 +54,7 @@ class ConfigurationDocumentTest {
             .withBean(SimpleMeterRegistry.class)
             .withBean(KvManagerSharingConfig.class, () -> KvManagerSharingConfig.builder().build())
             .withBean(KvbmCluster.class, PublishedCluster::new)
+            .withBean(KvBlockManagerConfigCustomizer.class, () -> config -> config.deviceLayout(SmallCache.device()))
             .withPropertyValues(SmallCache.properties("management.endpoints.web.exposure.include=*",
                     "kvbm.model.id=small", "kvbm.model.revision=r1"));
 

@@ -48,8 +48,9 @@ class OptionalDependenciesTest {
                 Arguments.of("info", new String[]{"org.springframework.boot.actuate.info",
                     "org.springframework.boot.actuate.autoconfigure.info"}, Set.of(ENDPOINT, HEALTH, METRICS)),
                 Arguments.of("Micrometer", new String[]{"io.micrometer"}, Set.of(ENDPOINT, HEALTH, INFO)),
+                Arguments.of("JCuda", new String[]{"jcuda"}, Set.of(ENDPOINT, HEALTH, INFO, METRICS)),
                 Arguments.of("all of them", new String[]{"org.springframework.boot.actuate",
-                    "org.springframework.boot.health", "io.micrometer"}, Set.of()));
+                    "org.springframework.boot.health", "io.micrometer", "jcuda"}, Set.of()));
     }
 
     @ParameterizedTest(name = "without {0}")

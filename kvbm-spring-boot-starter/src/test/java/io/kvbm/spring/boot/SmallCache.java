@@ -6,6 +6,7 @@ import io.kvbm.KvBlockManagerConfig;
 import io.kvbm.KvManagerLayoutConfig;
 import io.kvbm.KvManagerModelConfig;
 import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.storage.HostAllocator;
 import io.kvbm.storage.Storage;
 import io.kvbm.storage.StorageAllocator;
 import io.kvbm.token.ModelIdentity;
@@ -57,10 +58,28 @@ public final class SmallCache {
 
     /** A configuration of four blocks of that model in memory from this allocator. */
     public static KvBlockManagerConfig config(StorageAllocator<? extends Storage> allocator) {
+        return builder().hostLayout(blocks(4, allocator)).build();
+    }
+
+    /** Sixteen such blocks with four above them, where a GPU's would be; both are in host memory. */
+    public static KvBlockManagerConfig tiered() {
+        return builder().hostLayout(blocks(16, HostAllocator.create())).deviceLayout(device()).build();
+    }
+
+    /** Four blocks that stand for a GPU's. */
+    public static KvManagerLayoutConfig device() {
+        return blocks(4, HostAllocator.create());
+    }
+
+    /** A configuration of that model without any memory yet. */
+    public static KvBlockManagerConfig.Builder builder() {
         return KvBlockManagerConfig.builder()
                 .runtime(KvManagerRuntimeConfig.builder().workerId(7).build())
-                .model(KvManagerModelConfig.of(identity()))
-                .hostLayout(KvManagerLayoutConfig.builder().numBlocks(4).allocator(allocator).build())
-                .build();
+                .model(KvManagerModelConfig.of(identity()));
+    }
+
+    /** That many of its blocks in memory from this allocator. */
+    public static KvManagerLayoutConfig blocks(int number, StorageAllocator<? extends Storage> allocator) {
+        return KvManagerLayoutConfig.builder().numBlocks(number).allocator(allocator).build();
     }
 }

@@ -1,8 +1,10 @@
 package io.kvbm.spring.boot.actuate;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
 import org.springframework.beans.factory.ObjectProvider;
@@ -26,6 +28,10 @@ import io.kvbm.remote.ReadOutcome;
 import io.kvbm.remote.TakeStats;
 import io.kvbm.spring.boot.discovery.KvbmCluster;
 import io.kvbm.storage.MemoryRange;
+import io.kvbm.storage.StorageType;
+import io.kvbm.tier.Route;
+import io.kvbm.tier.RouteStats;
+import io.kvbm.tier.Tiering;
 
 /** The block manager at this moment: sizes and counters, never content, tokens, or whether a prompt is cached. */
 @Endpoint(id = "kvbm", defaultAccess = Access.READ_ONLY)
@@ -44,6 +50,7 @@ public final class KvbmEndpoint {
     public ManagerDescriptor manager() {
         return new ManagerDescriptor(Long.toUnsignedString(manager.workerId()), manager.fingerprint().toString(),
                 ModelDescriptor.of(manager.model()), manager.pools().stream().map(LevelDescriptor::of).toList(),
+                manager.tiering().map(RouteDescriptor::of).orElse(List.of()),
                 SequencesDescriptor.of(manager.stats()), manager.events().nextSequence(),
                 manager.transfers().inFlight(),
                 manager.peering().map(peering -> ClusterDescriptor.of(peering, cluster.getIfAvailable())).orElse(null));
@@ -56,13 +63,15 @@ public final class KvbmEndpoint {
      * @param fingerprint what makes content interchangeable with other workers
      * @param model the geometry of a block
      * @param levels levels of memory, nearest first
+     * @param routes the ways between them
      * @param sequences what requests asked for
      * @param events events published; there are none while nobody listens
      * @param transfersInFlight transfers under way
      * @param cluster what is known of other instances; null where nothing is shared
      */
     public record ManagerDescriptor(String workerId, String fingerprint, ModelDescriptor model,
-            List<LevelDescriptor> levels, SequencesDescriptor sequences, long events, int transfersInFlight,
+            List<LevelDescriptor> levels, List<RouteDescriptor> routes, SequencesDescriptor sequences, long events,
+            int transfersInFlight,
             @Nullable ClusterDescriptor cluster) {}
 
     /**
@@ -151,39 +160,63 @@ public final class KvbmEndpoint {
      * A level.
      *
      * @param tier its name
+     * @param lost whether its memory is gone with the GPU that it was on
      * @param blockBytes bytes of data in a block
      * @param memory where the blocks lie
      * @param hitRate blocks returned by prefix matches over identities asked for, since the start
      * @param stats its counts
      */
-    public record LevelDescriptor(String tier, long blockBytes, MemoryDescriptor memory, double hitRate,
+    public record LevelDescriptor(String tier, boolean lost, long blockBytes, MemoryDescriptor memory, double hitRate,
             PoolStats stats) {
 
         static LevelDescriptor of(BlockPool pool) {
             PoolStats stats = pool.stats();
             BlockSet blocks = pool.blocks();
-            return new LevelDescriptor(blocks.level().tier(), blocks.layout().bytesPerBlock(),
+            return new LevelDescriptor(blocks.level().tier(), blocks.isLost(), blocks.layout().bytesPerBlock(),
                     MemoryDescriptor.of(blocks), rate(stats.matchBlocksReturned(), stats.matchHashesRequested()),
                     stats);
         }
     }
 
     /**
+     * A way between two levels.
+     *
+     * @param from the tier that blocks are copied from
+     * @param to the tier that they are copied to
+     * @param stats what has become of them
+     */
+    public record RouteDescriptor(String from, String to, RouteStats stats) {
+
+        static List<RouteDescriptor> of(Tiering tiering) {
+            return Stream.of(Route.values())
+                    .map(route -> new RouteDescriptor(route.from().tier(), route.to().tier(), tiering.stats(route)))
+                    .toList();
+        }
+    }
+
+    /**
      * The memory of a level.
      *
+     * @param kind {@code system}, {@code pinned}, which is for the GPU to reach, or {@code device}
      * @param bytes its size
      * @param reservedBytes those of them that the system has backed
      * @param layout how blocks are laid out
      * @param shared whether other processes may read it
-     * @param pages the pages it is made of
+     * @param pages the pages that host memory is made of
      */
-    public record MemoryDescriptor(long bytes, long reservedBytes, String layout, boolean shared, String pages) {
+    public record MemoryDescriptor(String kind, long bytes, long reservedBytes, String layout, boolean shared,
+            String pages) {
 
         static MemoryDescriptor of(BlockSet blocks) {
             List<MemoryRange> ranges = blocks.ranges();
-            return new MemoryDescriptor(ranges.stream().mapToLong(MemoryRange::size).sum(),
+            return new MemoryDescriptor(kind(blocks.storageType()),
+                    ranges.stream().mapToLong(MemoryRange::size).sum(),
                     ranges.stream().mapToLong(MemoryRange::reservedBytes).sum(), blocks.layout().type().name(),
                     ranges.stream().allMatch(MemoryRange::shared), ranges.getFirst().pages().name());
+        }
+
+        private static String kind(StorageType type) {
+            return type.getClass().getSimpleName().toLowerCase(Locale.ROOT);
         }
     }
 

@@ -17,8 +17,8 @@ import io.kvbm.remote.Peering;
 import io.kvbm.spring.boot.discovery.KvbmCluster;
 
 /**
- * Whether the cache can be used, from counters alone: down where no block has memory and none will get any, out of
- * service from the moment the application stops, up otherwise.
+ * Whether the cache can be used, from counters alone: down where no block has memory and none will get any, up where
+ * only the blocks on a GPU have lost theirs, as the others work on, out of service from the moment the application stops, up otherwise.
  */
 final class KvbmHealthIndicator extends AbstractHealthIndicator {
 
@@ -37,8 +37,9 @@ final class KvbmHealthIndicator extends AbstractHealthIndicator {
         boolean anyUsable = manager.pools().isEmpty();
         for (BlockPool pool : manager.pools()) {
             PoolStats stats = pool.stats();
-            anyUsable |= stats.usable() > 0 || !ready.isDone();
-            builder.withDetail(pool.blocks().level().tier(), details(stats));
+            boolean lost = pool.blocks().isLost();
+            anyUsable |= !lost && (stats.usable() > 0 || !ready.isDone());
+            builder.withDetail(pool.blocks().level().tier(), details(stats, lost));
         }
         if (ready.isCompletedExceptionally()) {
             builder.withDetail("memory", String.valueOf(ready.exceptionNow().getMessage()));
@@ -62,12 +63,15 @@ final class KvbmHealthIndicator extends AbstractHealthIndicator {
                         Collectors.counting()));
     }
 
-    private static Map<String, Object> details(PoolStats stats) {
+    private static Map<String, Object> details(PoolStats stats, boolean lost) {
         Map<String, Object> details = new LinkedHashMap<>();
         details.put("total", stats.total());
         details.put("usable", stats.usable());
         details.put("available", stats.available());
         details.put("held", stats.active() + stats.owned() + stats.unlisted());
+        if (lost) {
+            details.put("lost", true);
+        }
         return details;
     }
 }

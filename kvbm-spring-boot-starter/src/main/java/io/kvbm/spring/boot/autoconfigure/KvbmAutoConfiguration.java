@@ -19,7 +19,10 @@ import io.kvbm.KvManagerLayoutConfig;
 import io.kvbm.KvManagerModelConfig;
 import io.kvbm.KvManagerRuntimeConfig;
 import io.kvbm.KvManagerSharingConfig;
+import io.kvbm.cuda.CudaDevice;
 import io.kvbm.storage.HostAllocator;
+import io.kvbm.tier.RouteObserver;
+import io.kvbm.tier.TierLimits;
 import io.kvbm.token.ModelIdentity;
 
 /** Makes a {@link KvBlockManager} from the properties under {@code kvbm} and the application's own beans. */
@@ -30,13 +33,24 @@ public final class KvbmAutoConfiguration {
 
     private static final Duration LONGEST = Duration.ofDays(1);
 
+    /** There before everything that lies on it or is moved by it, and so closed after. */
+    @Bean
+    @ConditionalOnMissingBean({CudaDevice.class, KvBlockManagerConfig.class, KvBlockManager.class})
+    @Nullable
+    CudaDevice kvbmCudaDevice(KvbmProperties properties) {
+        return new DeviceLevel(properties.device()).open();
+    }
+
     @Bean
     @ConditionalOnMissingBean({HostAllocator.class, KvBlockManagerConfig.class, KvBlockManager.class})
-    HostAllocator kvbmHostAllocator(KvbmProperties properties) {
-        return HostAllocator.builder()
+    HostAllocator kvbmHostAllocator(KvbmProperties properties, @Nullable CudaDevice device) {
+        HostAllocator.Builder allocator = HostAllocator.builder()
                 .hugePages(properties.host().hugePages())
-                .shared(properties.host().shared())
-                .build();
+                .shared(properties.host().shared());
+        if (device != null) {
+            allocator.pinning(device.pinning());
+        }
+        return allocator.build();
     }
 
     @Bean
@@ -48,19 +62,22 @@ public final class KvbmAutoConfiguration {
     @Bean
     @ConditionalOnMissingBean({KvBlockManagerConfig.class, KvBlockManager.class})
     KvBlockManagerConfig kvBlockManagerConfig(KvbmProperties properties, KvManagerRuntimeConfig runtime,
-            HostAllocator allocator, ObjectProvider<ModelIdentity> identity,
-            ObjectProvider<KvManagerSharingConfig> sharing,
+            HostAllocator allocator, @Nullable CudaDevice device, ObjectProvider<ModelIdentity> identity,
+            ObjectProvider<KvManagerSharingConfig> sharing, ObjectProvider<RouteObserver> observer,
             ObjectProvider<KvBlockManagerConfigCustomizer> customizers) {
         KvManagerModelConfig model = new ModelGeometry(properties).resolve(identity.getIfAvailable());
         KvBlockManagerConfig.Builder config = KvBlockManagerConfig.builder()
                 .runtime(runtime)
                 .model(model)
                 .hostLayout(hostLayout(properties.host(), model, allocator))
+                .tierLimits(tierLimits(properties.tier()))
                 .reusePolicy(properties.reuse())
                 .leakDetection(properties.leakDetection())
                 .eventCapacity(eventCapacity(properties.events().capacity()))
-                .transferTimeout(transferTimeout(properties.transfer().timeout()))
+                .transferTimeout(timeout("kvbm.transfer.timeout", properties.transfer().timeout()))
                 .checkTransferAddresses(properties.transfer().checkAddresses());
+        new DeviceLevel(properties.device()).configure(config, model, device);
+        observer.ifAvailable(config::routeObserver);
         if (model.fingerprint() != null) {
             sharing.ifAvailable(config::sharing); // nobody else could use what a model without a name has computed
         }
@@ -94,16 +111,26 @@ public final class KvbmAutoConfiguration {
 
     private static KvManagerLayoutConfig hostLayout(KvbmProperties.Host host, KvManagerModelConfig model,
             HostAllocator allocator) {
-        if (host.alignment() < 1 || Integer.bitCount(host.alignment()) != 1) {
-            throw new InvalidKvbmPropertyException("kvbm.host.alignment", "is " + host.alignment(),
-                    "Set a power of two, or 1 for none.");
-        }
         return KvManagerLayoutConfig.builder()
-                .numBlocks(new HostSize(host, model).blocks())
+                .numBlocks(LevelSize.of(host).blocksOf(model))
                 .layoutType(host.layout())
                 .alignment(host.alignment())
                 .allocator(allocator)
                 .build();
+    }
+
+    private static TierLimits tierLimits(KvbmProperties.Tier tier) {
+        return new TierLimits(positive("kvbm.tier.offload-pending-blocks", tier.offloadPendingBlocks()),
+                positive("kvbm.tier.offload-batch-blocks", tier.offloadBatchBlocks()),
+                timeout("kvbm.tier.onboard-timeout", tier.onboardTimeout()));
+    }
+
+    private static int positive(String property, int value) {
+        if (value < 1) {
+            throw new InvalidKvbmPropertyException(property, "is " + value + ", below its minimum of 1",
+                    "Set at least 1.");
+        }
+        return value;
     }
 
     private static int eventCapacity(int capacity) {
@@ -113,9 +140,9 @@ public final class KvbmAutoConfiguration {
         return capacity;
     }
 
-    private static Duration transferTimeout(Duration timeout) {
-        if (timeout.isNegative() || timeout.isZero() || timeout.compareTo(LONGEST) > 0) {
-            throw new InvalidKvbmPropertyException("kvbm.transfer.timeout", "is " + timeout,
+    private static Duration timeout(String property, Duration timeout) {
+        if (!timeout.isPositive() || timeout.compareTo(LONGEST) > 0) {
+            throw new InvalidKvbmPropertyException(property, "is " + timeout,
                     "Set more than nothing and at most a day.");
         }
         return timeout;

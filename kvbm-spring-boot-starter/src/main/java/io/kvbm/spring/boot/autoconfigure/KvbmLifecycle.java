@@ -13,6 +13,7 @@ import io.kvbm.KvBlockManager;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.storage.MemoryRange;
+import io.kvbm.storage.StorageType;
 
 /**
  * Closes the block manager after the web server has answered its last request: refuses new sequences, waits for open
@@ -103,10 +104,12 @@ final class KvbmLifecycle implements SmartLifecycle {
             Throwable cause = failure instanceof CompletionException && failure.getCause() != null
                     ? failure.getCause()
                     : failure;
-            for (BlockPool pool : manager.pools()) {
-                log.warn("Level {} has memory for {} of {} blocks and works with those: {}",
-                        pool.blocks().level().tier(), pool.stats().usable(), pool.totalBlocks(), cause.getMessage());
-            }
+            manager.pools()
+                    .stream()
+                    .filter(pool -> pool.stats().usable() < pool.totalBlocks())
+                    .forEach(pool -> log.warn("Level {} has memory for {} of {} blocks and works with those: {}",
+                            pool.blocks().level().tier(), pool.stats().usable(), pool.totalBlocks(),
+                            cause.getMessage()));
         }
     }
 
@@ -132,6 +135,9 @@ final class KvbmLifecycle implements SmartLifecycle {
     }
 
     private static String describe(MemoryRange range) {
+        if (range.type() instanceof StorageType.Device gpu) {
+            return range.size() + " bytes of GPU " + gpu.ordinal();
+        }
         return range.size() + " bytes of " + (range.shared() ? "shared" : "private") + " memory, huge pages "
                 + range.pages();
     }

@@ -10,11 +10,11 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
 import org.springframework.util.unit.DataSize;
 
 import io.kvbm.layout.DType;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.LeakDetection;
 import io.kvbm.pool.ReusePolicy;
 import io.kvbm.remote.ChecksumMode;
-import io.kvbm.layout.HeadOrder;
 import io.kvbm.token.IdentityKind;
 
 /**
@@ -27,6 +27,8 @@ import io.kvbm.token.IdentityKind;
  * @param leakDetection How many of the calls that open block handles have a leak net below them.
  * @param model Model whose K/V is cached.
  * @param host Host memory, level G2.
+ * @param device GPU memory, level G1.
+ * @param tier Copies between the levels.
  * @param events Log of what happens to blocks.
  * @param transfer Copies between blocks.
  * @param shutdown What happens when the application stops.
@@ -37,7 +39,8 @@ import io.kvbm.token.IdentityKind;
 public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable String workerId,
         @Nullable IdentityKind identity, @DefaultValue("lineage") ReusePolicy reuse,
         @DefaultValue("sampled") LeakDetection leakDetection, @DefaultValue Model model, @DefaultValue Host host,
-        @DefaultValue Events events, @DefaultValue Transfer transfer, @DefaultValue Shutdown shutdown,
+        @DefaultValue Device device, @DefaultValue Tier tier, @DefaultValue Events events,
+        @DefaultValue Transfer transfer, @DefaultValue Shutdown shutdown,
         @DefaultValue Cluster cluster, @DefaultValue Nixl nixl) {
 
     /**
@@ -73,6 +76,31 @@ public record KvbmProperties(@DefaultValue("true") boolean enabled, @Nullable St
     public record Host(@Nullable Integer blocks, @Nullable DataSize size,
             @DefaultValue("fully-contiguous") LayoutType layout, @DefaultValue("1") int alignment,
             @DefaultValue("true") boolean hugePages, @DefaultValue("true") boolean shared) {}
+
+    /**
+     * The device level.
+     *
+     * @param enabled Whether to keep blocks on a GPU; if so, a start without one fails. Unless set, they are where a size or number of blocks is set and a GPU can be used.
+     * @param ordinal Which GPU, counted from 0 as CUDA does.
+     * @param blocks Number of blocks. Either this or the size is set.
+     * @param size Memory for blocks, rounded down to whole ones. Either this or the number of blocks is set.
+     * @param layout How blocks are laid out.
+     * @param alignment Bytes to which the start of every block is aligned, a power of two.
+     * @param headOrder Order of heads and tokens in a block there, as the engine's kernels have it. The model's unless set.
+     */
+    public record Device(@Nullable Boolean enabled, @DefaultValue("0") int ordinal, @Nullable Integer blocks,
+            @Nullable DataSize size, @DefaultValue("fully-contiguous") LayoutType layout,
+            @DefaultValue("1") int alignment, @Nullable HeadOrder headOrder) {}
+
+    /**
+     * Copies between the device level and the host level.
+     *
+     * @param offloadPendingBlocks Blocks that may wait to be copied to host memory. What is computed while so many wait is not copied.
+     * @param offloadBatchBlocks Blocks that are copied to host memory at once.
+     * @param onboardTimeout Time that opening a sequence may wait for its blocks to be copied to the GPU. What has not come is computed.
+     */
+    public record Tier(@DefaultValue("4096") int offloadPendingBlocks, @DefaultValue("128") int offloadBatchBlocks,
+            @DefaultValue("1s") Duration onboardTimeout) {}
 
     /**
      * The event log.

@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 
 import io.kvbm.KvManagerModelConfig;
 import io.kvbm.layout.DType;
-import io.kvbm.spring.boot.autoconfigure.KvbmProperties.Model;
 import io.kvbm.layout.HeadOrder;
+import io.kvbm.spring.boot.autoconfigure.KvbmProperties.Model;
 import io.kvbm.token.IdentityKind;
 import io.kvbm.token.ModelIdentity;
 
@@ -54,6 +54,7 @@ final class ModelGeometry {
                     .outerDim(outer)
                     .pageSize(pageSize)
                     .innerDim(heads * headDim)
+                    .heads(heads)
                     .dtype(dtype)
                     .identityKind(kind)
                     .build();

@@ -2,9 +2,11 @@ package io.kvbm.spring.boot.metrics;
 
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.TimeUnit;
 import java.util.function.ToDoubleFunction;
 
 import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.FunctionTimer;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
@@ -21,10 +23,13 @@ import io.kvbm.remote.Peering;
 import io.kvbm.remote.ReadOutcome;
 import io.kvbm.remote.TakeStats;
 import io.kvbm.spring.boot.discovery.KvbmCluster;
+import io.kvbm.tier.Route;
+import io.kvbm.tier.RouteStats;
+import io.kvbm.tier.Tiering;
 
 /**
- * The block manager's counters and sizes, per level under the tag {@code tier}; each is read when it is scraped. Of peers
- * it tells how many there are and what was taken from all of them: a series for each would never end.
+ * The block manager's counters and sizes, per level under the tag {@code tier}, and those of copies between levels
+ * under {@code from} and {@code to}; each is read when it is scraped. Of peers it tells how many there are and what was taken from all of them: a series for each would never end.
  */
 final class KvbmMetrics implements MeterBinder {
 
@@ -39,6 +44,11 @@ final class KvbmMetrics implements MeterBinder {
     @Override
     public void bindTo(MeterRegistry registry) {
         manager.pools().forEach(pool -> bindPool(registry, pool));
+        manager.tiering().ifPresent(tiering -> {
+            for (Route route : Route.values()) {
+                bindRoute(registry, tiering, route);
+            }
+        });
         manager.peering().ifPresent(peering -> {
             bindPeering(registry, peering);
             cluster.ifAvailable(member -> bindCluster(registry, member));
@@ -58,6 +68,39 @@ final class KvbmMetrics implements MeterBinder {
                 .register(registry);
         FunctionCounter.builder("kvbm.events", manager, m -> m.events().nextSequence())
                 .description("Events published; there are none while nobody listens")
+                .register(registry);
+    }
+
+    private static void bindRoute(MeterRegistry registry, Tiering tiering, Route route) {
+        Tags tags = Tags.of("from", route.from().tier(), "to", route.to().tier());
+        FunctionTimer.builder("kvbm.tier.copies", tiering, t -> t.stats(route).copies(), t -> t.stats(route).nanos(),
+                TimeUnit.NANOSECONDS)
+                .tags(tags)
+                .description("Copies between levels, and their time")
+                .register(registry);
+        copied(registry, tiering, route, "kvbm.tier.blocks.copied", "Blocks copied between levels",
+                RouteStats::blocks);
+        copied(registry, tiering, route, "kvbm.tier.blocks.skipped",
+                "Blocks not copied, as too many were waiting or the other level had no room",
+                RouteStats::skippedBlocks);
+        copied(registry, tiering, route, "kvbm.tier.blocks.failed", "Blocks whose copy to another level failed",
+                RouteStats::failedBlocks);
+        FunctionCounter.builder("kvbm.tier.bytes", tiering, t -> t.stats(route).bytes())
+                .tags(tags)
+                .baseUnit("bytes")
+                .description("Bytes copied between levels")
+                .register(registry);
+        Gauge.builder("kvbm.tier.blocks.pending", tiering, t -> t.stats(route).pendingBlocks())
+                .tags(tags)
+                .description("Blocks that wait to be copied to another level, or are being copied")
+                .register(registry);
+    }
+
+    private static void copied(MeterRegistry registry, Tiering tiering, Route route, String name, String description,
+            ToDoubleFunction<RouteStats> value) {
+        FunctionCounter.builder(name, tiering, t -> value.applyAsDouble(t.stats(route)))
+                .tags("from", route.from().tier(), "to", route.to().tier())
+                .description(description)
                 .register(registry);
     }
 

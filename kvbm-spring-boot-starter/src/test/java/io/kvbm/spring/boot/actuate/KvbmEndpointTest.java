@@ -57,6 +57,9 @@ class KvbmEndpointTest {
                 assertThat(json.<String>read("$.model.identity")).isEqualTo("SHA256");
                 assertThat(json.<String>read("$.levels[0].tier")).isEqualTo("host");
                 assertThat(json.<Integer>read("$.levels[0].blockBytes")).isEqualTo(SmallCache.BLOCK_BYTES);
+                assertThat(json.<Boolean>read("$.levels[0].lost")).isFalse();
+                assertThat(json.<String>read("$.levels[0].memory.kind")).isEqualTo("system");
+                assertThat(json.<List<?>>read("$.routes")).isEmpty();
                 assertThat(json.<Integer>read("$.levels[0].memory.bytes")).isEqualTo(64 * SmallCache.BLOCK_BYTES);
                 assertThat(json.<Integer>read("$.levels[0].memory.reservedBytes"))
                         .isEqualTo(64 * SmallCache.BLOCK_BYTES);

@@ -1,5 +1,7 @@
 package io.kvbm.spring.boot.actuate;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.Map;
 
@@ -21,6 +23,8 @@ import io.kvbm.spring.boot.RefusedMemory;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 import io.kvbm.storage.HostAllocator;
+import io.kvbm.storage.Storage;
+import io.kvbm.storage.StorageType;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -96,6 +100,28 @@ class KvbmHealthIndicatorTest {
     }
 
     @Test
+    void aCacheThatHasLostItsGpuIsUpAndSaysSo() {
+        try (KvBlockManager manager = new KvBlockManager(SmallCache.builder()
+                .hostLayout(SmallCache.blocks(4, HostAllocator.create()))
+                .deviceLayout(SmallCache.blocks(2, LostMemory::new))
+                .build())) {
+            Health health = health(manager);
+            assertThat(health.getStatus()).isEqualTo(Status.UP);
+            assertThat(health.getDetails()).isEqualTo(Map.of("device",
+                    Map.of("total", 2, "usable", 2, "available", 2, "held", 0, "lost", true), "host",
+                    Map.of("total", 4, "usable", 4, "available", 4, "held", 0)));
+        }
+    }
+
+    @Test
+    void aCacheThatHasLostItsGpuAndHasNothingElseIsDown() {
+        try (KvBlockManager manager = new KvBlockManager(
+                SmallCache.builder().deviceLayout(SmallCache.blocks(2, LostMemory::new)).build())) {
+            assertThat(health(manager).getStatus()).isEqualTo(Status.DOWN);
+        }
+    }
+
+    @Test
     void itIsOneBeanWithTheNameThatBootMakesKvbmOf() {
         runner.run(context -> assertThat(context).hasSingleBean(KvbmHealthIndicator.class)
                 .hasBean("kvbmHealthIndicator"));
@@ -111,5 +137,36 @@ class KvbmHealthIndicatorTest {
 
     private static Health health(KvBlockManager manager) {
         return new KvbmHealthIndicator(manager, NoCluster.PROVIDER).health();
+    }
+
+    /** What a GPU that has failed leaves behind. */
+    private record LostMemory(MemorySegment segment) implements Storage {
+
+        LostMemory(long size) {
+            this(Arena.ofAuto().allocate(size, 64));
+        }
+
+        @Override
+        public StorageType type() {
+            return new StorageType.System();
+        }
+
+        @Override
+        public long address() {
+            return segment.address();
+        }
+
+        @Override
+        public long size() {
+            return segment.byteSize();
+        }
+
+        @Override
+        public boolean isLost() {
+            return true;
+        }
+
+        @Override
+        public void close() {}
     }
 }

@@ -103,6 +103,9 @@ class FailureAnalysisTest {
         "kvbm.model.heads, 2147483647", "kvbm.transfer.timeout, 0s", "kvbm.transfer.timeout, -1s",
         "kvbm.transfer.timeout, 365000d", "kvbm.shutdown.drain-timeout, -1s",
         "kvbm.shutdown.drain-timeout, 365000d", "kvbm.shutdown.delay, -1s", "kvbm.shutdown.delay, 365000d",
+        "kvbm.device.blocks, 0", "kvbm.device.blocks, -1", "kvbm.device.blocks, 268435457",
+        "kvbm.device.size, 0B", "kvbm.device.size, 511B", "kvbm.tier.offload-pending-blocks, 0",
+        "kvbm.tier.offload-batch-blocks, -1", "kvbm.tier.onboard-timeout, 0s", "kvbm.tier.onboard-timeout, 365000d",
         "kvbm.worker-id, -1", "kvbm.worker-id, 18446744073709551616",
         "kvbm.worker-id, 0x10", "kvbm.worker-id, one", "kvbm.worker-id, +1", "kvbm.worker-id, ''"})
     void aValueOutOfRangeIsNamed(String property, String value) {

@@ -13,13 +13,14 @@ import io.kvbm.KvBlockManagerConfig;
 import io.kvbm.KvManagerModelConfig;
 import io.kvbm.layout.BlockLayout;
 import io.kvbm.layout.DType;
+import io.kvbm.layout.HeadOrder;
 import io.kvbm.layout.LayoutType;
 import io.kvbm.pool.LeakDetection;
 import io.kvbm.pool.ReusePolicy;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.storage.HugePages;
 import io.kvbm.storage.StorageType;
-import io.kvbm.layout.HeadOrder;
+import io.kvbm.tier.TierLimits;
 import io.kvbm.token.IdentityKind;
 import io.kvbm.token.ModelIdentity;
 
@@ -40,6 +41,7 @@ class KvbmAutoConfigurationTest {
                             .outerDim(1)
                             .pageSize(4)
                             .innerDim(16)
+                            .heads(2)
                             .dtype(DType.FP32)
                             .identityKind(IdentityKind.SHA256)
                             .build());
@@ -60,6 +62,9 @@ class KvbmAutoConfigurationTest {
             assertThat(config.eventCapacity()).isEqualTo(65536);
             assertThat(config.transferTimeout()).isEqualTo(Duration.ofSeconds(30));
             assertThat(config.checkTransferAddresses()).isFalse();
+            assertThat(config.tierLimits()).isEqualTo(TierLimits.DEFAULT);
+            assertThat(config.deviceLayout()).isNull();
+            assertThat(config.engines()).isEmpty();
         });
     }
 
@@ -67,7 +72,9 @@ class KvbmAutoConfigurationTest {
     void everySettingReachesTheManager() {
         runner.withPropertyValues(SmallCache.properties("kvbm.identity=xxh3", "kvbm.reuse=priority",
                 "kvbm.leak-detection=full", "kvbm.events.capacity=1024", "kvbm.transfer.timeout=5s",
-                "kvbm.transfer.check-addresses=true", "kvbm.host.layout=layer-separate-outer-first",
+                "kvbm.transfer.check-addresses=true", "kvbm.tier.offload-pending-blocks=9",
+                "kvbm.tier.offload-batch-blocks=3", "kvbm.tier.onboard-timeout=2s",
+                "kvbm.host.layout=layer-separate-outer-first",
                 "kvbm.host.alignment=4096", "kvbm.host.huge-pages=false", "kvbm.host.shared=false")).run(context -> {
                     KvBlockManagerConfig config = context.getBean(KvBlockManagerConfig.class);
                     assertThat(config.reusePolicy()).isEqualTo(ReusePolicy.PRIORITY);
@@ -75,6 +82,7 @@ class KvbmAutoConfigurationTest {
                     assertThat(config.eventCapacity()).isEqualTo(1024);
                     assertThat(config.transferTimeout()).isEqualTo(Duration.ofSeconds(5));
                     assertThat(config.checkTransferAddresses()).isTrue();
+                    assertThat(config.tierLimits()).isEqualTo(new TierLimits(9, 3, Duration.ofSeconds(2)));
                     KvBlockManager manager = context.getBean(KvBlockManager.class);
                     assertThat(manager.host().orElseThrow().identity()).isEqualTo(IdentityKind.XXH3);
                     BlockLayout layout = manager.host().orElseThrow().blocks().layout();

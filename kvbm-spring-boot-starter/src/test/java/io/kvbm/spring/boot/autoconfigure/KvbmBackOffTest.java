@@ -20,6 +20,7 @@ import io.kvbm.KvBlockManagerConfig;
 import io.kvbm.KvManagerLayoutConfig;
 import io.kvbm.KvManagerModelConfig;
 import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.cuda.CudaDevice;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.token.ModelIdentity;
@@ -41,7 +42,7 @@ class KvbmBackOffTest {
 
     @Test
     void switchedOffItAddsNoBeanAtAll() {
-        assertThat(OURS).hasSize(6);
+        assertThat(OURS).hasSize(7);
         runner.withPropertyValues(
                 SmallCache.properties("kvbm.enabled=false",
                         "management.endpoints.web.exposure.include=*"))
@@ -64,6 +65,7 @@ class KvbmBackOffTest {
             assertThat(context).hasNotFailed()
                     .doesNotHaveBean(KvBlockManagerConfig.class)
                     .doesNotHaveBean(HostAllocator.class)
+                    .doesNotHaveBean(CudaDevice.class)
                     .hasSingleBean(KvbmLifecycle.class);
             assertThat(context.getBean(KvBlockManager.class).workerId()).isEqualTo(99);
         });

@@ -37,6 +37,7 @@ import io.kvbm.KvManagerSharingConfig;
 import io.kvbm.KvSequence;
 import io.kvbm.error.RemoteException;
 import io.kvbm.remote.Blockset;
+import io.kvbm.remote.BlocksetCodec;
 import io.kvbm.remote.ControlCodec;
 import io.kvbm.remote.PeerAnswer;
 import io.kvbm.remote.PeerLink;
@@ -408,7 +409,8 @@ class HostilePeerTest {
 
     @Test
     void whatIsTamperedWithIsRefusedAndMapsNothing(CapturedOutput output) {
-        Blockset blockset = peering(there).blockset();
+        // what only its own layout knows of the heads of a token does not travel
+        Blockset blockset = BlocksetCodec.decode(BlocksetCodec.encode(peering(there).blockset()));
         Between between = new Between();
         try (HttpLinks links = new HttpLinks(signer, time, MemoryHttp.builder(between::carry), null,
                 Duration.ofSeconds(10),

@@ -2,8 +2,10 @@ package io.kvbm.spring.boot.metrics;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
+import io.micrometer.core.instrument.FunctionTimer;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -30,6 +32,7 @@ import io.kvbm.storage.HostAllocator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 @ExtendWith(OutputCaptureExtension.class)
 class KvbmMetricsTest {
@@ -112,6 +115,53 @@ class KvbmMetricsTest {
                     .hasSize(registry.getMeters().size());
             assertThat(output).doesNotContain("WARN");
         }
+    }
+
+    @Test
+    void withADeviceLevelPrometheusTakesThemAllInAtMostOneHundredSeries() {
+        try (KvBlockManager manager = new KvBlockManager(SmallCache.tiered())) {
+            PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+            new KvbmMetrics(manager, NoCluster.PROVIDER).bindTo(registry);
+            assertThat(registry.scrape().lines().filter(line -> line.startsWith("kvbm_"))).hasSizeBetween(40, 100)
+                    .contains("kvbm_blocks{state=\"free\",tier=\"device\"} 4.0",
+                            "kvbm_blocks{state=\"free\",tier=\"host\"} 16.0",
+                            "kvbm_tier_blocks_copied_total{from=\"device\",to=\"host\"} 0.0",
+                            "kvbm_tier_blocks_pending{from=\"host\",to=\"device\"} 0.0",
+                            "kvbm_tier_copies_seconds_sum{from=\"device\",to=\"host\"} 0.0");
+        }
+    }
+
+    @Test
+    void blocksThatAreOffloadedAndOnboardedAreCounted() {
+        try (KvBlockManager manager = new KvBlockManager(SmallCache.tiered())) {
+            SimpleMeterRegistry registry = bound(manager);
+            compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+            await().until(() -> value(registry, "kvbm.tier.blocks.copied", "device", "host") == 2);
+            compute(manager, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9);
+            await().until(() -> value(registry, "kvbm.tier.blocks.copied", "device", "host") == 6);
+            compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+            assertThat(value(registry, "kvbm.tier.blocks.copied", "host", "device")).isEqualTo(2);
+            assertThat(value(registry, "kvbm.tier.bytes", "host", "device")).isEqualTo(2 * SmallCache.BLOCK_BYTES);
+            assertThat(value(registry, "kvbm.tier.blocks.failed", "host", "device")).isZero();
+            assertThat(value(registry, "kvbm.tier.blocks.skipped", "host", "device")).isZero();
+            assertThat(value(registry, "kvbm.tier.blocks.pending", "host", "device")).isZero();
+            FunctionTimer copies = registry.get("kvbm.tier.copies")
+                    .tags("from", "host", "to", "device")
+                    .functionTimer();
+            assertThat(copies.count()).isOne();
+            assertThat(copies.totalTime(TimeUnit.NANOSECONDS)).isPositive();
+            assertThat(value(registry, "kvbm.tokens.reused")).isEqualTo(8);
+        }
+    }
+
+    private static void compute(KvBlockManager manager, int... tokens) {
+        try (KvSequence sequence = manager.open(tokens, "")) {
+            sequence.computed(tokens.length);
+        }
+    }
+
+    private static double value(MeterRegistry registry, String name, String from, String to) {
+        return registry.get(name).tags("from", from, "to", to).meter().measure().iterator().next().getValue();
     }
 
     @Test

@@ -1,0 +1,102 @@
+package io.kvbm.spring.boot.metrics;
+
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+
+import io.micrometer.observation.Observation;
+import io.micrometer.observation.ObservationHandler;
+import io.micrometer.observation.ObservationRegistry;
+import org.junit.jupiter.api.Test;
+import org.springframework.boot.autoconfigure.AutoConfigurations;
+import org.springframework.boot.micrometer.observation.autoconfigure.ObservationAutoConfiguration;
+import org.springframework.boot.test.context.runner.ApplicationContextRunner;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.KvBlockManagerConfig;
+import io.kvbm.KvSequence;
+import io.kvbm.spring.boot.SmallCache;
+import io.kvbm.spring.boot.autoconfigure.KvBlockManagerConfigCustomizer;
+import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
+import io.kvbm.tier.Route;
+import io.kvbm.tier.RouteObserver;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+class RouteObservationsTest {
+
+    private final Ended ended = new Ended();
+    private final ApplicationContextRunner runner = new ApplicationContextRunner()
+            .withConfiguration(
+                    AutoConfigurations.of(KvbmAutoConfiguration.class, KvbmObservationAutoConfiguration.class))
+            .withPropertyValues(SmallCache.properties())
+            .withBean(KvBlockManagerConfigCustomizer.class, () -> config -> config.deviceLayout(SmallCache.device()));
+
+    @Test
+    void eachCopyIsAnObservation() {
+        runner.withConfiguration(AutoConfigurations.of(ObservationAutoConfiguration.class))
+                .withBean(Ended.class, () -> ended)
+                .run(context -> {
+                    KvBlockManager manager = context.getBean(KvBlockManager.class);
+                    compute(manager, 1, 2, 3, 4, 5);
+                    await().until(() -> ended.observations.size() == 1);
+                    compute(manager, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9);
+                    await().until(() -> ended.observations.size() == 2);
+                    compute(manager, 1, 2, 3, 4, 5);
+                    assertThat(List.copyOf(ended.observations)).extracting(ended -> ended.getName() + " "
+                            + ended.getLowCardinalityKeyValues() + " " + ended.getHighCardinalityKeyValues())
+                            .containsExactly(
+                                    "kvbm.offload [keyValue(from=device),keyValue(to=host)] [keyValue(blocks=1)]",
+                                    "kvbm.offload [keyValue(from=device),keyValue(to=host)] [keyValue(blocks=4)]",
+                                    "kvbm.onboard [keyValue(from=host),keyValue(to=device)] [keyValue(blocks=1)]");
+                });
+    }
+
+    @Test
+    void aCopyThatFailsIsAnObservationWithItsError() {
+        ObservationRegistry registry = ObservationRegistry.create();
+        registry.observationConfig().observationHandler(ended);
+        IllegalStateException failure = new IllegalStateException("gone");
+        new RouteObservations(registry).begins(Route.ONBOARD, 3).ended(failure);
+        assertThat(ended.observations).singleElement().extracting(Observation.Context::getError).isSameAs(failure);
+    }
+
+    @Test
+    void withoutARegistryNobodyLooks() {
+        runner.run(context -> {
+            assertThat(context).hasNotFailed().doesNotHaveBean(RouteObserver.class);
+            assertThat(context.getBean(KvBlockManagerConfig.class).routeObserver()).isSameAs(RouteObserver.NONE);
+        });
+    }
+
+    @Test
+    void theApplicationsObserverTakesThePlaceOfOurs() {
+        RouteObserver own = (_, _) -> _ -> {};
+        runner.withConfiguration(AutoConfigurations.of(ObservationAutoConfiguration.class))
+                .withBean(RouteObserver.class, () -> own)
+                .run(context -> assertThat(context.getBean(KvBlockManagerConfig.class).routeObserver()).isSameAs(own));
+    }
+
+    private static void compute(KvBlockManager manager, int... tokens) {
+        try (KvSequence sequence = manager.open(tokens, "")) {
+            sequence.computed(tokens.length);
+        }
+    }
+
+    /** Keeps what has ended. */
+    private static final class Ended implements ObservationHandler<Observation.Context> {
+
+        private final Queue<Observation.Context> observations = new ConcurrentLinkedQueue<>();
+
+        @Override
+        public boolean supportsContext(Observation.Context context) {
+            return true;
+        }
+
+        @Override
+        public void onStop(Observation.Context context) {
+            observations.add(context);
+        }
+    }
+}
