@@ -94,15 +94,18 @@ class StreamsOverHttpTest {
     /** The rest of the answer would be computed otherwise, and its blocks registered. */
     @Test
     void aClientThatGoesAwayEndsItsGenerationAndFreesItsBlocks() throws Exception {
+        String body = "{\"prompt\": \"The built-in function open() opens\", \"max_tokens\": 900, \"stream\": %s}";
+        JsonNode whole = json.readTree(post("/v1/completions", body.formatted(false), "stays").body());
+        assertThat(whole.at("/usage/completion_tokens").asInt()).as("tokens for a client that stays").isEqualTo(900);
         long before = manager.host().orElseThrow().stats().registrations();
-        String body = "{\"prompt\": \"The built-in function open() opens\", \"max_tokens\": 900, \"stream\": true,"
-                + " \"temperature\": 2, \"seed\": 5}";
+        String streamed = body.formatted(true);
         try (Socket socket = new Socket("localhost", port);
                 BufferedReader answer = new BufferedReader(
                         new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8))) {
             socket.getOutputStream()
                     .write(("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nX-Tenant: gone\r\n"
-                            + "Content-Type: application/json\r\nContent-Length: " + body.length() + "\r\n\r\n" + body)
+                            + "Content-Type: application/json\r\nContent-Length: " + streamed.length() + "\r\n\r\n"
+                            + streamed)
                             .getBytes(StandardCharsets.UTF_8));
             assertThat(answer.lines().filter(line -> line.startsWith("data: {")).findFirst()).isPresent();
             assertThat(manager.host().orElseThrow().stats().holders()).as("handles while it streams").isPositive();
