@@ -8,6 +8,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import io.kvbm.pool.PoolStats;
 
@@ -42,6 +44,26 @@ class ReuseNeverChangesAnAnswerTest {
             assertNothingOpen(fixture);
         }
         assertThat(reused).as("pairs in which something was reused").isGreaterThan(PAIRS / 2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gpt2", "llama", "llama-fp16"})
+    void promptsThatShareAPrefixWithAnExportedModel(String model) throws Exception {
+        Random random = seeded("exported " + model);
+        try (EngineFixture fixture = new EngineFixture(1024, "classpath:/models/" + model)) {
+            for (int i = 0; i < 20; i++) {
+                String prefix = EngineFixture.text(random, 10 + random.nextInt(10));
+                fixture.complete(prefix + EngineFixture.text(random, 5), ANSWER, "shared");
+                String second = prefix + EngineFixture.text(random, 5);
+                Completion warm = fixture.complete(second, ANSWER, "shared");
+                Completion cold = fixture.withoutReuse(second, ANSWER, "alone " + i);
+
+                assertThat(warm.cachedTokens()).as("cached of pair %d", i).isPositive();
+                assertThat(warm.text()).as("pair %d", i).isEqualTo(cold.text());
+                assertThat(warm.completionTokens()).isEqualTo(cold.completionTokens());
+            }
+            assertNothingOpen(fixture);
+        }
     }
 
     @Test
