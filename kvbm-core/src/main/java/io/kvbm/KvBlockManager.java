@@ -43,6 +43,7 @@ import io.kvbm.remote.PrefixTaker;
 import io.kvbm.remote.PutRequest;
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.CacheLevel;
+import io.kvbm.storage.StorageType;
 import io.kvbm.tier.Tiering;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.ContentFingerprint;
@@ -51,6 +52,8 @@ import io.kvbm.token.ModelIdentity;
 import io.kvbm.transfer.RemoteTransport;
 import io.kvbm.transfer.TransferControl;
 import io.kvbm.transfer.TransferDispatcher;
+import io.kvbm.transfer.TransferEngine;
+import io.kvbm.transfer.TransferStrategy;
 
 /**
  * The KV cache of one inference process: its levels of memory, the blocks in them, and the sequences that use them.
@@ -523,12 +526,9 @@ public final class KvBlockManager implements AutoCloseable {
     }
 
     private BlockPool devicePool(KvBlockManagerConfig config, KvManagerLayoutConfig level) {
-        if (config.engines().isEmpty()) {
-            throw new ConfigException(ConfigException.Kind.MISSING,
-                    "There is a device level and nothing that moves bytes to it; give an engine, such as a CudaEngine");
-        }
         BlockMemory memory = memory(level);
         try {
+            requireReachable(memory.storageType(), config.engines());
             if (config.sharing() != null) {
                 register(memory, config.sharing());
             }
@@ -536,6 +536,14 @@ public final class KvBlockManager implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             giveBack(level, memory);
             throw e;
+        }
+    }
+
+    private static void requireReachable(StorageType type, List<TransferEngine> engines) {
+        TransferStrategy within = TransferStrategy.write(type, type);
+        if (within != TransferStrategy.MEMCPY && engines.stream().noneMatch(engine -> engine.supports(within))) {
+            throw new ConfigException(ConfigException.Kind.MISSING, "The device level lies in memory of kind " + type
+                    + " and nothing moves bytes to it; give an engine, such as a CudaEngine");
         }
     }
 

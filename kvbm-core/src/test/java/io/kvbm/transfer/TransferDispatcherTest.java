@@ -562,7 +562,8 @@ class TransferDispatcherTest {
         for (int token = 0; token < 4; token++) {
             for (int head = 0; head < 3; head++) {
                 // 6 elements of 2 bytes, so 4 bytes of each head
-                assertThat(between.getFirst().segment(2, 1).get(ValueLayout.JAVA_INT_UNALIGNED, (head * 4 + token) * 4L))
+                assertThat(
+                        between.getFirst().segment(2, 1).get(ValueLayout.JAVA_INT_UNALIGNED, (head * 4 + token) * 4L))
                         .isEqualTo(source.getFirst()
                                 .segment(2, 1)
                                 .get(ValueLayout.JAVA_INT_UNALIGNED, (token * 3 + head) * 4L));
