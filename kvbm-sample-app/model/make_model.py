@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the sample application's model: decoder.onnx, tokenizer.json and config.json.
+"""Makes the sample application's model, in the files that Hugging Face Optimum would write.
 
     python3 -m venv venv
     venv/bin/pip install numpy==2.4.6 onnx==1.23.2 onnxruntime==1.29.0 tokenizers==0.23.3 jax==0.10.2
@@ -19,8 +19,9 @@ What is reproducible: the seed, the data's order and the number of steps are fix
 depends on the clock. The tokenizer depends on the corpus only, so on CPython 3.11.7 (another Python
 has other docstrings; corpusSha256 in config.json tells). The weights also depend on the package
 versions above, the kind of CPU and the number of cores (the shipped ones: two, with AVX-512), for
-these change the order of floating-point sums in the training run; with other weights the "revision"
-is another. --steps 0 gives untrained weights, which do not depend on the CPU.
+these change the order of floating-point sums in the training run; with other weights the revision,
+which is model.onnx's digest, is another. --steps 0 gives untrained weights, which do not depend on
+the CPU.
 
 The weights are stored as fp16 and cast to fp32 when a session is made; the graph computes in fp32.
 """
@@ -49,6 +50,13 @@ LAYERS, HIDDEN, HEADS, KV_HEADS, HEAD_DIM, FFN = 4, 192, 6, 2, 32, 512
 VOCAB, CONTEXT, ROPE_THETA, EPS = 2048, 4096, 10000.0, 1e-5
 SPECIALS = ["<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 BEGIN, END, SYSTEM, USER, ASSISTANT = range(5)
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message['role'] == 'system' %}<|system|>{{ message['content'] }}"
+    "{% elif message['role'] == 'user' %}<|user|>{{ message['content'] }}"
+    "{% elif message['role'] == 'assistant' %}<|assistant|>{{ message['content'] }}<|end|>"
+    "{% else %}{{ raise_exception('The roles are system, user and assistant, and not ' + message['role']) }}"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}")
 # The phases of training: steps, sequences a step, tokens a sequence.
 PHASES = [(680, 4, 512), (40, 2, 1024)]
 OPSET = 23
@@ -408,24 +416,30 @@ def main():
         left -= phases[-1][0]
     weights = train(initial_weights(), ids, phases)
     print("parameters:", sum(x.size for x in weights.values()))
-    export(weights, arguments.out / "decoder.onnx")
-    check(weights, arguments.out / "decoder.onnx", ids, tokenizer)
+    export(weights, arguments.out / "model.onnx")
+    check(weights, arguments.out / "model.onnx", ids, tokenizer)
 
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode() + b"\0" + weights[name].astype(np.float16).tobytes())
     config = {
-        "modelId": MODEL_ID, "revision": digest.hexdigest(), "layers": LAYERS, "hiddenSize": HIDDEN,
-        "heads": HEADS, "kvHeads": KV_HEADS, "headDim": HEAD_DIM, "ffnSize": FFN,
-        "contextLength": CONTEXT, "vocabSize": VOCAB, "kvDtype": "float32",
-        "ropeTheta": ROPE_THETA, "bosTokenId": BEGIN, "eosTokenId": END,
-        "specialTokens": {s: i for i, s in enumerate(SPECIALS)},
+        "_name_or_path": MODEL_ID, "architectures": ["LlamaForCausalLM"], "model_type": "llama",
+        "num_hidden_layers": LAYERS, "hidden_size": HIDDEN, "num_attention_heads": HEADS,
+        "num_key_value_heads": KV_HEADS, "head_dim": HEAD_DIM, "intermediate_size": FFN, "hidden_act": "silu",
+        "rms_norm_eps": EPS, "max_position_embeddings": CONTEXT, "vocab_size": VOCAB, "rope_theta": ROPE_THETA,
+        "tie_word_embeddings": True, "bos_token_id": BEGIN, "eos_token_id": END,
         "trainingSteps": sum(p[0] for p in phases), "corpusSha256": corpus,
         "corpusPython": sys.version.split()[0],
     }
-    (arguments.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    for name in ("decoder.onnx", "tokenizer.json", "config.json"):
-        print(name, (arguments.out / name).stat().st_size, "bytes")
+    # an answer also ends where it would begin somebody else's turn
+    generation = {"bos_token_id": BEGIN, "eos_token_id": [END, BEGIN, SYSTEM, USER, ASSISTANT]}
+    tokenizer_config = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "add_bos_token": True, "bos_token": SPECIALS[BEGIN],
+        "eos_token": SPECIALS[END], "clean_up_tokenization_spaces": False, "model_max_length": CONTEXT,
+        "chat_template": CHAT_TEMPLATE,
+    }
+    for name, value in (("config.json", config), ("generation_config.json", generation),
+                        ("tokenizer_config.json", tokenizer_config)):
+        (arguments.out / name).write_text(json.dumps(value, indent=2) + "\n")
+    for file in sorted(arguments.out.glob("*.json")) + [arguments.out / "model.onnx"]:
+        print(file.name, file.stat().st_size, "bytes")
 
 
 if __name__ == "__main__":

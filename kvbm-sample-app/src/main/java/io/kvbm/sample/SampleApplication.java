@@ -8,8 +8,8 @@ import org.springframework.context.annotation.Bean;
 import io.kvbm.KvBlockManager;
 import io.kvbm.sample.engine.CompletionEngine;
 import io.kvbm.sample.engine.EngineLimits;
+import io.kvbm.sample.model.ChatTemplate;
 import io.kvbm.sample.model.Decoder;
-import io.kvbm.sample.model.ModelConfig;
 import io.kvbm.sample.model.ModelFiles;
 import io.kvbm.sample.model.TextTokenizer;
 import io.kvbm.token.ModelIdentity;
@@ -28,28 +28,28 @@ public class SampleApplication {
 
     @Bean
     ModelFiles modelFiles(SampleProperties properties) {
-        return new ModelFiles(properties.modelFolder());
+        return ModelFiles.at(properties.modelPath());
     }
 
     @Bean
-    ModelConfig modelConfig(ModelFiles files) {
-        return files.config();
+    Decoder decoder(ModelFiles files, SampleProperties properties) {
+        return new Decoder(files, properties.provider());
     }
 
     /** The model's geometry and name, from which the starter makes the block manager. */
     @Bean
-    ModelIdentity modelIdentity(ModelConfig model, SampleProperties properties) {
-        return model.identity(properties.pageSize());
-    }
-
-    @Bean
-    Decoder decoder(ModelFiles files, ModelConfig model, SampleProperties properties) {
-        return new Decoder(files, model, properties.provider());
+    ModelIdentity modelIdentity(Decoder decoder, SampleProperties properties) {
+        return decoder.config().identity(properties.pageSize());
     }
 
     @Bean
     TextTokenizer textTokenizer(ModelFiles files) {
         return new TextTokenizer(files);
+    }
+
+    @Bean
+    ChatTemplate chatTemplate(ModelFiles files, TextTokenizer tokenizer) {
+        return new ChatTemplate(files, tokenizer);
     }
 
     @Bean

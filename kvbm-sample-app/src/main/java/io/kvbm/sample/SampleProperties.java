@@ -4,14 +4,13 @@ import java.time.Duration;
 
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
-import org.springframework.core.io.Resource;
 
 import io.kvbm.sample.model.Provider;
 
 /**
  * Settings of the sample.
  *
- * @param modelFolder folder with decoder.onnx, tokenizer.json and config.json
+ * @param modelPath folder of a model as Hugging Face Optimum exports it
  * @param provider what the decoder is computed by
  * @param pageSize tokens per cache block, 1 to 64
  * @param parallelism requests that are computed at once
@@ -20,9 +19,8 @@ import io.kvbm.sample.model.Provider;
  * @param maxPromptCharacters characters of a prompt, beyond which it is not even looked at
  */
 @ConfigurationProperties("kvbm.sample")
-record SampleProperties(@DefaultValue("classpath:/model/") Resource modelFolder,
-        @DefaultValue("auto") Provider provider, @DefaultValue("16") int pageSize, @DefaultValue("2") int parallelism,
-        @DefaultValue("30s") Duration patience,
+record SampleProperties(@DefaultValue("classpath:/model/") String modelPath, @DefaultValue("auto") Provider provider,
+        @DefaultValue("16") int pageSize, @DefaultValue("2") int parallelism, @DefaultValue("30s") Duration patience,
         @DefaultValue("256") int maxWaiting, @DefaultValue("262144") int maxPromptCharacters) {
 
     private static final int MAX_PAGE_SIZE = 64;

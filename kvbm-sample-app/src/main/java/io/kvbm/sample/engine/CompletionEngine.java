@@ -1,11 +1,7 @@
 package io.kvbm.sample.engine;
 
-import java.util.Arrays;
-import java.util.List;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -14,24 +10,21 @@ import io.kvbm.KvBlockManager;
 import io.kvbm.KvSequence;
 import io.kvbm.error.Decision;
 import io.kvbm.error.KvbmException;
-import io.kvbm.sample.engine.Completion.FinishReason;
 import io.kvbm.sample.model.Decoder;
 import io.kvbm.sample.model.DecoderCall;
+import io.kvbm.sample.model.Prompt;
 import io.kvbm.sample.model.TextTokenizer;
 
 /**
- * Answers prompts greedily, with their K/V in the block manager.
- *
- * <p>
- * Reuse never changes an answer, because which rows are computed in one call depends on the position alone and never on
- * what was cached: a prompt goes through the decoder page by page, then its last part page; generated tokens go one by
- * one, and a page they have filled is computed once more as a page before it is registered. Rows computed one by one
- * differ in the last bits from the same rows computed as a page.
+ * Answers prompts, with their K/V in the block manager.
  *
  * <p>
  * A request is admitted when the cache has blocks for all its tokens, so that none has to wait or fail half-way.
  */
 public final class CompletionEngine implements AutoCloseable {
+
+    /** Tokens of an answer whose length nobody said. */
+    private static final int USUAL_ANSWER = 256;
 
     private final KvBlockManager manager;
     private final Decoder decoder;
@@ -70,128 +63,106 @@ public final class CompletionEngine implements AutoCloseable {
     /**
      * Answers a prompt.
      *
-     * @param tenant whose cache is used
-     * @param stops texts that end the answer and are not part of it
      * @throws RefusedException where the request cannot be served
      */
-    public Completion complete(String prompt, int maxTokens, List<String> stops, String tenant)
-            throws InterruptedException {
+    public Completion complete(GenerationRequest request) throws InterruptedException {
+        try (Generation generation = start(request)) {
+            return generation.completion();
+        }
+    }
+
+    /**
+     * Starts to answer a prompt, as soon as the cache has room for it.
+     *
+     * @throws RefusedException where the request cannot be served
+     */
+    public Generation start(GenerationRequest request) throws InterruptedException {
         if (!waiting.tryAcquire()) {
             throw new RefusedException(RefusedException.Reason.TOO_MANY_REQUESTS, limits.waiting()
                     + " requests are waiting or computed, which is the limit; try again later");
         }
+        boolean submitted = false;
         try {
-            return admit(prompt, maxTokens, stops, tenant);
+            int[] prompt = promptTokens(request.prompt());
+            int maxTokens = request.maxTokens()
+                    .orElseGet(() -> Math.clamp(decoder.config().contextLength() - prompt.length, 1, USUAL_ANSWER));
+            requirePossible(prompt.length, maxTokens);
+            Generation generation = admit(request, prompt, maxTokens);
+            submitted = true;
+            return generation;
         } finally {
-            waiting.release();
+            if (!submitted) {
+                waiting.release();
+            }
         }
     }
 
-    private Completion admit(String prompt, int maxTokens, List<String> stops, String tenant)
-            throws InterruptedException {
-        int[] tokens = promptTokens(prompt);
-        requirePossible(tokens.length, maxTokens);
-        int needed = blocksFor(tokens.length + maxTokens);
+    private Generation admit(GenerationRequest request, int[] prompt, int maxTokens) throws InterruptedException {
+        int needed = blocksFor(prompt.length + maxTokens);
         if (!blocks.tryAcquire(needed, limits.patience().toMillis(), TimeUnit.MILLISECONDS)) {
             throw overloaded(needed);
         }
-        Future<Completion> answer;
+        Generation generation = new Generation();
         try {
-            answer = threads.submit(() -> compute(tokens, maxTokens, stops, tenant, needed));
+            threads.execute(() -> compute(request, prompt, maxTokens, generation));
         } catch (RejectedExecutionException e) {
             blocks.release(needed);
             throw overloaded(needed);
         }
-        try {
-            return answer.get();
-        } catch (ExecutionException e) {
-            throw e.getCause() instanceof RuntimeException failure ? failure : new IllegalStateException(e.getCause());
-        }
+        return generation;
     }
 
     /** Runs on a thread of the engine, which alone touches the sequence, also when nobody waits for the answer. */
-    private Completion compute(int[] tokens, int maxTokens, List<String> stops, String tenant, int needed)
-            throws InterruptedException {
-        try (KvSequence sequence = manager.open(tokens, tenant, limits.patience())) {
-            return generate(sequence, tokens, maxTokens, stops);
+    private void compute(GenerationRequest request, int[] prompt, int maxTokens, Generation generation) {
+        int needed = blocksFor(prompt.length + maxTokens);
+        Completion completion;
+        try {
+            completion = generate(request, prompt, maxTokens, generation);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            generation.fail(overloaded(needed));
+            return;
         } catch (KvbmException e) {
-            if (e.decision() == Decision.RETRY) {
-                throw overloaded(needed);
-            }
-            throw e;
+            generation.fail(e.decision() == Decision.RETRY ? overloaded(needed) : e);
+            return;
+        } catch (RuntimeException | Error e) {
+            generation.fail(e instanceof RuntimeException failure ? failure : new IllegalStateException(e));
+            return;
         } finally {
             blocks.release(needed);
+            waiting.release();
+        }
+        generation.end(completion);
+    }
+
+    private Completion generate(GenerationRequest request, int[] prompt, int maxTokens, Generation generation)
+            throws InterruptedException {
+        generation.requireOpen();
+        try (KvSequence sequence = manager.open(prompt, request.tenant(), limits.patience());
+                DecoderCall call = new DecoderCall(decoder, pageSize, prompt.length + maxTokens)) {
+            return new Generator(tokenizer, sequence, call, generation, pageSize, prompt, maxTokens, request).run();
         }
     }
 
-    private Completion generate(KvSequence sequence, int[] prompt, int maxTokens, List<String> stops) {
-        int[] tokens = Arrays.copyOf(prompt, prompt.length + maxTokens);
-        int length = prompt.length;
-        try (DecoderCall call = new DecoderCall(decoder, pageSize, tokens.length)) {
-            int next = prefill(sequence, call, tokens, length);
-            while (true) {
-                if (decoder.config().endsAnswer(next)) {
-                    return completion(sequence, tokens, prompt.length, length, FinishReason.STOP, stops);
-                }
-                if (length == tokens.length) {
-                    return completion(sequence, tokens, prompt.length, length, FinishReason.LENGTH, stops);
-                }
-                tokens[length++] = next;
-                sequence.append(next);
-                if (hasStop(tokens, prompt.length, length, stops)) {
-                    return completion(sequence, tokens, prompt.length, length, FinishReason.STOP, stops);
-                }
-                if (length == tokens.length) {
-                    return completion(sequence, tokens, prompt.length, length, FinishReason.LENGTH, stops);
-                }
-                int from = length % pageSize == 0 ? length - pageSize : length - 1;
-                next = call.run(tokens, from, length, sequence.blocks());
-                sequence.computed(length);
-            }
+    private int[] promptTokens(Prompt prompt) {
+        if (prompt.text().isEmpty()) {
+            throw empty();
         }
-    }
-
-    private int prefill(KvSequence sequence, DecoderCall call, int[] tokens, int length) {
-        int next = 0;
-        for (int from = sequence.reusedTokens(); from < length;) {
-            int to = Math.min(from + pageSize, length);
-            next = call.run(tokens, from, to, sequence.blocks());
-            sequence.computed(to);
-            from = to;
-        }
-        return next;
-    }
-
-    private boolean hasStop(int[] tokens, int from, int to, List<String> stops) {
-        if (stops.isEmpty()) {
-            return false;
-        }
-        String text = tokenizer.decode(Arrays.copyOfRange(tokens, from, to));
-        return stops.stream().anyMatch(text::contains);
-    }
-
-    private Completion completion(KvSequence sequence, int[] tokens, int from, int to, FinishReason finish,
-            List<String> stops) {
-        String text = tokenizer.decode(Arrays.copyOfRange(tokens, from, to));
-        int end = stops.stream().mapToInt(text::indexOf).filter(at -> at >= 0).min().orElse(text.length());
-        return new Completion(text.substring(0, end), from, sequence.reusedTokens(), to - from, finish);
-    }
-
-    private int[] promptTokens(String prompt) {
-        if (prompt.isEmpty()) {
-            throw new RefusedException(RefusedException.Reason.EMPTY_PROMPT,
-                    "The prompt is empty; give at least one character");
-        }
-        if (prompt.length() > limits.promptCharacters()) {
+        if (prompt.text().length() > limits.promptCharacters()) {
             throw new RefusedException(RefusedException.Reason.CONTEXT_LENGTH_EXCEEDED, "The prompt has "
-                    + prompt.length() + " characters, over the limit of " + limits.promptCharacters()
+                    + prompt.text().length() + " characters, over the limit of " + limits.promptCharacters()
                     + "; shorten it");
         }
-        int[] text = tokenizer.encode(prompt, decoder.config().contextLength());
-        int[] tokens = new int[text.length + 1];
-        tokens[0] = decoder.config().bosTokenId();
-        System.arraycopy(text, 0, tokens, 1, text.length);
+        int[] tokens = tokenizer.encode(prompt, decoder.config().contextLength());
+        if (tokens.length == 0) {
+            throw empty();
+        }
         return tokens;
+    }
+
+    private static RefusedException empty() {
+        return new RefusedException(RefusedException.Reason.EMPTY_PROMPT,
+                "The prompt is empty; give at least one character");
     }
 
     private void requirePossible(int promptTokens, int maxTokens) {
@@ -224,7 +195,7 @@ public final class CompletionEngine implements AutoCloseable {
         var blocks = manager.model();
         var model = decoder.config();
         if (blocks.numLayers() != model.layers() || blocks.outerDim() != 2
-                || blocks.innerDim() != model.kvHeads() * model.headDim() || blocks.dtype().bytes() != Float.BYTES) {
+                || blocks.innerDim() != model.kvHeads() * model.headDim() || blocks.dtype() != model.dtype()) {
             throw new IllegalStateException("The block manager's blocks (" + blocks + ") do not fit the model " + model
                     + "; give the manager the model's ModelIdentity");
         }

@@ -1,4 +1,4 @@
-/** Greedy generation over blocks of KV cache. */
+/** Generation over blocks of KV cache. */
 @NullMarked
 package io.kvbm.sample.engine;
 

@@ -1,17 +1,14 @@
 package io.kvbm.sample.model;
 
-import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 
-import ai.onnxruntime.NodeInfo;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
-import ai.onnxruntime.TensorInfo;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,23 +30,24 @@ public final class Decoder implements AutoCloseable {
 
     private final OrtEnvironment environment;
     private final OrtSession session;
+    private final DecoderGraph graph;
     private final ModelConfig config;
 
     /**
      * Loads the decoder of a model.
      *
-     * @throws IllegalStateException where the graph does not have the geometry that the configuration states, or there
-     *         is no GPU to compute it on and has to be one
+     * @throws IllegalStateException where the graph is none of a decoder, or does not have the geometry that the
+     *         configuration states, or there is no GPU to compute it on and has to be one
      */
-    public Decoder(ModelFiles files, ModelConfig config, Provider provider) {
-        this.config = config;
+    public Decoder(ModelFiles files, Provider provider) {
         this.session = load(files, provider);
         this.environment = OrtEnvironment.getEnvironment();
         try {
-            requireGeometry(session.getInputInfo());
+            this.graph = DecoderGraph.of(session.getInputInfo(), session.getOutputInfo());
         } catch (OrtException e) {
-            throw files.unreadable("decoder.onnx", e);
+            throw files.unreadable(ModelFiles.GRAPH, e);
         }
+        this.config = ModelConfig.of(files, graph);
     }
 
     /**
@@ -70,10 +68,9 @@ public final class Decoder implements AutoCloseable {
     }
 
     private static OrtSession createSession(ModelFiles files, Provider provider) {
-        byte[] graph = files.decoder();
         if (provider != Provider.CPU) {
             try {
-                OrtSession session = createSession(graph, true);
+                OrtSession session = createSession(files, true);
                 log.info("The decoder runs on GPU 0, by CUDA");
                 return session;
             } catch (OrtException e) {
@@ -86,13 +83,13 @@ public final class Decoder implements AutoCloseable {
             }
         }
         try {
-            return createSession(graph, false);
+            return createSession(files, false);
         } catch (OrtException e) {
-            throw files.unreadable("decoder.onnx", e);
+            throw files.unreadable(ModelFiles.GRAPH, e);
         }
     }
 
-    private static OrtSession createSession(byte[] graph, boolean cuda) throws OrtException {
+    private static OrtSession createSession(ModelFiles files, boolean cuda) throws OrtException {
         try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
             options.setIntraOpNumThreads(1);
             options.setInterOpNumThreads(1);
@@ -103,21 +100,18 @@ public final class Decoder implements AutoCloseable {
             if (cuda) {
                 options.addCUDA();
             }
-            return OrtEnvironment.getEnvironment().createSession(graph, options);
+            return files.session(options);
         }
     }
 
-    /** What the configuration says. */
+    /** What it is. */
     public ModelConfig config() {
         return config;
     }
 
-    static String past(int layer, int outer) {
-        return "past_key_values." + layer + part(outer);
-    }
-
-    static String present(int layer, int outer) {
-        return "present." + layer + part(outer);
+    /** What its graph takes and gives. */
+    DecoderGraph graph() {
+        return graph;
     }
 
     OrtEnvironment environment() {
@@ -131,27 +125,6 @@ public final class Decoder implements AutoCloseable {
         } catch (OrtException e) {
             throw new IllegalStateException("The decoder failed: " + e.getMessage(), e);
         }
-    }
-
-    private void requireGeometry(Map<String, NodeInfo> inputs) {
-        long layers = inputs.keySet().stream().filter(name -> name.matches("past_key_values\\.\\d+\\.key")).count();
-        NodeInfo first = inputs.get(past(0, 0));
-        if (first == null || !(first.getInfo() instanceof TensorInfo tensor)) {
-            throw new IllegalStateException(
-                    "The decoder has no input " + past(0, 0) + "; export it with past key/values");
-        }
-        long[] shape = tensor.getShape();
-        if (layers != config.layers() || shape.length != 4 || shape[1] != config.kvHeads()
-                || shape[3] != config.headDim()) {
-            throw new IllegalStateException("config.json states " + config.layers() + " layers, " + config.kvHeads()
-                    + " K/V heads and head dimension " + config.headDim() + ", but the decoder has " + layers
-                    + " layers and K/V of shape " + Arrays.toString(shape)
-                    + "; both files must be of one model");
-        }
-    }
-
-    private static String part(int outer) {
-        return outer == 0 ? ".key" : ".value";
     }
 
     @Override

@@ -5,11 +5,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
+import ai.onnxruntime.OnnxJavaType;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtException;
 
@@ -26,10 +26,12 @@ import io.kvbm.block.Block;
  */
 public final class DecoderCall implements AutoCloseable {
 
-    private static final int PARTS = 2;
+    /** K and V. */
+    static final int PARTS = 2;
 
     private final Arena arena = Arena.ofShared();
     private final Decoder decoder;
+    private final DecoderGraph graph;
     private final ModelConfig config;
     private final int pageSize;
     private final long rowBytes;
@@ -37,14 +39,16 @@ public final class DecoderCall implements AutoCloseable {
     private final MemorySegment[][] present;
     private final MemorySegment ids;
     private final MemorySegment positions;
+    private final MemorySegment mask;
     private final MemorySegment logits;
 
     /** Room for a request of this many tokens. */
     public DecoderCall(Decoder decoder, int pageSize, int tokens) {
         this.decoder = decoder;
+        this.graph = decoder.graph();
         this.config = decoder.config();
         this.pageSize = pageSize;
-        this.rowBytes = (long) config.headDim() * Float.BYTES;
+        this.rowBytes = (long) config.headDim() * config.dtype().bytes();
         this.past = new MemorySegment[config.layers()][PARTS];
         this.present = new MemorySegment[config.layers()][PARTS];
         long bytes = Math.max(1, config.kvHeads() * rowBytes * tokens);
@@ -56,17 +60,23 @@ public final class DecoderCall implements AutoCloseable {
         }
         this.ids = arena.allocate((long) Long.BYTES * pageSize, 64);
         this.positions = arena.allocate((long) Long.BYTES * pageSize, 64);
-        this.logits = arena.allocate((long) Float.BYTES * config.vocabSize(), 64);
+        this.mask = arena.allocate((long) Long.BYTES * tokens, 64);
+        for (int i = 0; i < tokens; i++) {
+            mask.setAtIndex(ValueLayout.JAVA_LONG, i, 1);
+        }
+        long rows = graph.lastRowOnly() ? 1 : pageSize;
+        this.logits = arena.allocate(rows * config.vocabSize() * graph.logitsType().size, 64);
     }
 
     /**
      * Computes the K/V of the tokens {@code from} to {@code to} (exclusive, at most a page) into the blocks, which hold
      * that of all tokens before.
      *
-     * @return the most likely token to come next
+     * @return how likely each token is to come next; valid until the next call
      */
-    public int run(int[] tokens, int from, int to, List<Block> blocks) {
+    public Logits run(int[] tokens, int from, int to, List<Block> blocks) {
         int rows = to - from;
+        int logitRows = graph.lastRowOnly() ? 1 : rows;
         for (int i = 0; i < rows; i++) {
             ids.setAtIndex(ValueLayout.JAVA_LONG, i, tokens[from + i]);
             positions.setAtIndex(ValueLayout.JAVA_LONG, i, from + i);
@@ -75,13 +85,18 @@ public final class DecoderCall implements AutoCloseable {
         Map<String, OnnxTensor> inputs = new HashMap<>();
         Map<String, OnnxTensor> outputs = new HashMap<>();
         try {
-            inputs.put("input_ids", longs(ids, rows));
-            inputs.put("position_ids", longs(positions, rows));
-            outputs.put("logits", floats(logits, 1, 1, config.vocabSize()));
+            inputs.put(DecoderGraph.IDS, longs(ids, rows));
+            if (graph.takesPositions()) {
+                inputs.put(DecoderGraph.POSITIONS, longs(positions, rows));
+            }
+            if (graph.takesMask()) {
+                inputs.put(DecoderGraph.MASK, longs(mask, to));
+            }
+            outputs.put(DecoderGraph.LOGITS, tensor(logits, graph.logitsType(), 1, logitRows, config.vocabSize()));
             for (int layer = 0; layer < config.layers(); layer++) {
                 for (int part = 0; part < PARTS; part++) {
-                    inputs.put(Decoder.past(layer, part), keyValues(past[layer][part], from));
-                    outputs.put(Decoder.present(layer, part), keyValues(present[layer][part], to));
+                    inputs.put(DecoderGraph.past(layer, part), keyValues(past[layer][part], from));
+                    outputs.put(DecoderGraph.present(layer, part), keyValues(present[layer][part], to));
                 }
             }
             decoder.run(inputs, outputs);
@@ -92,7 +107,8 @@ public final class DecoderCall implements AutoCloseable {
             outputs.values().forEach(OnnxTensor::close);
         }
         scatter(blocks, from, to);
-        return mostLikely();
+        long last = (logitRows - 1L) * config.vocabSize() * graph.logitsType().size;
+        return new Logits(logits.asSlice(last), graph.logitsType(), config.vocabSize());
     }
 
     private void gather(List<Block> blocks, int tokens) {
@@ -137,35 +153,20 @@ public final class DecoderCall implements AutoCloseable {
         return (head * (long) tokens + token) * rowBytes;
     }
 
-    private int mostLikely() {
-        int best = 0;
-        float highest = Float.NEGATIVE_INFINITY;
-        for (int token = 0; token < config.vocabSize(); token++) {
-            float value = logits.getAtIndex(ValueLayout.JAVA_FLOAT, token);
-            if (value > highest) {
-                highest = value;
-                best = token;
-            }
-        }
-        return best;
-    }
-
     private OnnxTensor keyValues(MemorySegment memory, int tokens) throws OrtException {
-        return floats(memory, 1, config.kvHeads(), tokens, config.headDim());
+        return tensor(memory, graph.kvType(), 1, config.kvHeads(), tokens, config.headDim());
     }
 
-    private OnnxTensor floats(MemorySegment memory, long... shape) throws OrtException {
-        long elements = 1;
+    private OnnxTensor tensor(MemorySegment memory, OnnxJavaType type, long... shape) throws OrtException {
+        long bytes = type.size;
         for (long dimension : shape) {
-            elements *= dimension;
+            bytes *= dimension;
         }
-        FloatBuffer view = buffer(memory, elements * Float.BYTES).asFloatBuffer();
-        return OnnxTensor.createTensor(decoder.environment(), view, shape);
+        return OnnxTensor.createTensor(decoder.environment(), buffer(memory, bytes), shape, type);
     }
 
     private OnnxTensor longs(MemorySegment memory, int count) throws OrtException {
-        return OnnxTensor.createTensor(decoder.environment(),
-                buffer(memory, (long) count * Long.BYTES).asLongBuffer(), new long[]{1, count});
+        return tensor(memory, OnnxJavaType.INT64, 1, count);
     }
 
     private static ByteBuffer buffer(MemorySegment memory, long bytes) {

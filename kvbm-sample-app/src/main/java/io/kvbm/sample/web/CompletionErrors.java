@@ -2,20 +2,28 @@ package io.kvbm.sample.web;
 
 import java.util.Locale;
 
+import jakarta.servlet.ServletException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpStatus;
+import org.springframework.http.HttpStatusCode;
 import org.springframework.http.ResponseEntity;
 import org.springframework.http.converter.HttpMessageNotReadableException;
 import org.springframework.web.bind.annotation.ExceptionHandler;
 import org.springframework.web.bind.annotation.RestControllerAdvice;
+import org.springframework.web.servlet.resource.NoResourceFoundException;
 import tools.jackson.core.exc.StreamConstraintsException;
 
 import io.kvbm.error.KvbmException;
 import io.kvbm.sample.engine.RefusedException;
+import io.kvbm.sample.model.ChatTemplateException;
 
 /** What went wrong, in OpenAI's error body. */
 @RestControllerAdvice
 class CompletionErrors {
+
+    private static final Logger log = LoggerFactory.getLogger(CompletionErrors.class);
 
     private static final String INVALID = "invalid_request_error";
 
@@ -40,24 +48,64 @@ class CompletionErrors {
     }
 
     @ExceptionHandler
+    ResponseEntity<ErrorResponse> unknownModel(ModelNotFoundException e) {
+        return ResponseEntity.status(HttpStatus.NOT_FOUND)
+                .body(ErrorResponse.of(e.getMessage(), INVALID, "model", "model_not_found"));
+    }
+
+    @ExceptionHandler
+    ResponseEntity<ErrorResponse> unknownPath(NoResourceFoundException e) {
+        return ResponseEntity.status(HttpStatus.NOT_FOUND)
+                .body(ErrorResponse.of("There is no /" + e.getResourcePath(), INVALID, null, "unknown_url"));
+    }
+
+    @ExceptionHandler
+    ResponseEntity<ErrorResponse> notACall(ServletException e) {
+        HttpStatusCode status = e instanceof org.springframework.web.ErrorResponse known ? known.getStatusCode()
+                : HttpStatus.INTERNAL_SERVER_ERROR;
+        return ResponseEntity.status(status).body(ErrorResponse.of(e.getMessage(), INVALID, null, null));
+    }
+
+    @ExceptionHandler
+    ResponseEntity<ErrorResponse> badChat(ChatTemplateException e) {
+        return ResponseEntity.badRequest().body(ErrorResponse.of(e.getMessage(), INVALID, "messages", null));
+    }
+
+    @ExceptionHandler
     ResponseEntity<ErrorResponse> refused(RefusedException e) {
-        String code = e.reason().name().toLowerCase(Locale.ROOT);
-        if (e.reason() == RefusedException.Reason.TOO_MANY_REQUESTS) {
-            return ResponseEntity.status(HttpStatus.TOO_MANY_REQUESTS)
-                    .header(HttpHeaders.RETRY_AFTER, "1")
-                    .body(ErrorResponse.of(e.getMessage(), "rate_limit_error", null, code));
-        }
-        if (e.reason() == RefusedException.Reason.OVERLOADED) {
-            return ResponseEntity.status(HttpStatus.SERVICE_UNAVAILABLE)
-                    .header(HttpHeaders.RETRY_AFTER, "1")
-                    .body(ErrorResponse.of(e.getMessage(), "server_error", null, code));
-        }
-        return ResponseEntity.badRequest().body(ErrorResponse.of(e.getMessage(), INVALID, "prompt", code));
+        return switch (e.reason()) {
+            case TOO_MANY_REQUESTS -> later(HttpStatus.TOO_MANY_REQUESTS, e);
+            case OVERLOADED -> later(HttpStatus.SERVICE_UNAVAILABLE, e);
+            case EMPTY_PROMPT, CONTEXT_LENGTH_EXCEEDED, CACHE_TOO_SMALL -> ResponseEntity.badRequest().body(body(e));
+        };
+    }
+
+    private static ResponseEntity<ErrorResponse> later(HttpStatus status, RefusedException e) {
+        return ResponseEntity.status(status).header(HttpHeaders.RETRY_AFTER, "1").body(body(e));
     }
 
     @ExceptionHandler
     ResponseEntity<ErrorResponse> cacheFailed(KvbmException e) {
-        return ResponseEntity.status(HttpStatus.SERVICE_UNAVAILABLE)
-                .body(ErrorResponse.of(e.getMessage(), "server_error", null, null));
+        return ResponseEntity.status(HttpStatus.SERVICE_UNAVAILABLE).body(body(e));
+    }
+
+    @ExceptionHandler
+    ResponseEntity<ErrorResponse> failed(RuntimeException e) {
+        log.error("A request failed", e);
+        return ResponseEntity.internalServerError().body(body(e));
+    }
+
+    /** What went wrong with an answer, also in the middle of it. */
+    static ErrorResponse body(RuntimeException e) {
+        if (!(e instanceof RefusedException refused)) {
+            return ErrorResponse.of(e.getMessage(), "server_error", null, null);
+        }
+        String code = refused.reason().name().toLowerCase(Locale.ROOT);
+        return switch (refused.reason()) {
+            case TOO_MANY_REQUESTS -> ErrorResponse.of(e.getMessage(), "rate_limit_error", null, code);
+            case OVERLOADED -> ErrorResponse.of(e.getMessage(), "server_error", null, code);
+            case EMPTY_PROMPT, CONTEXT_LENGTH_EXCEEDED,
+                    CACHE_TOO_SMALL -> ErrorResponse.of(e.getMessage(), INVALID, "prompt", code);
+        };
     }
 }

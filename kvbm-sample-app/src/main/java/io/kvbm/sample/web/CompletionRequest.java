@@ -8,25 +8,21 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import org.jspecify.annotations.Nullable;
 
 /**
- * OpenAI's completion request, as far as this service knows it. What it does not know is ignored, what it knows and
- * cannot do is refused.
+ * OpenAI's completion request.
  *
- * @param model the model's name; the one there is where absent
  * @param prompt the text to go on from
  * @param maxTokens the most tokens to generate; 16 where absent
- * @param temperature 0, as answers are always the most likely ones
- * @param n the number of answers; 1
- * @param stream whether the answer comes piece by piece; it does not
- * @param stop up to four texts that end the answer
  */
 @JsonIgnoreProperties(ignoreUnknown = true)
 record CompletionRequest(@Nullable String model, @Nullable String prompt,
-        @JsonProperty("max_tokens") @Nullable Integer maxTokens, @Nullable Double temperature, @Nullable Integer n,
-        @Nullable Boolean stream,
-        @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY) @Nullable List<String> stop) {
+        @JsonProperty("max_tokens") @Nullable Integer maxTokens, @Nullable Double temperature,
+        @JsonProperty("top_p") @Nullable Double topP, @Nullable Long seed, @Nullable Integer n,
+        @Nullable Boolean stream, @JsonProperty("stream_options") @Nullable StreamOptions streamOptions,
+        @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY) @Nullable List<String> stop)
+        implements
+            AnswerRequest {
 
     private static final int DEFAULT_MAX_TOKENS = 16;
-    private static final int MAX_STOPS = 4;
 
     String requiredPrompt() {
         if (prompt == null) {
@@ -36,35 +32,6 @@ record CompletionRequest(@Nullable String model, @Nullable String prompt,
     }
 
     int tokens() {
-        int tokens = maxTokens == null ? DEFAULT_MAX_TOKENS : maxTokens;
-        if (tokens < 1) {
-            throw new BadRequestException("max_tokens", "max_tokens is " + tokens + ", below its minimum of 1");
-        }
-        return tokens;
-    }
-
-    List<String> stops() {
-        List<String> stops = stop == null ? List.of() : stop;
-        if (stops.size() > MAX_STOPS || stops.stream().anyMatch(text -> text == null || text.isEmpty())) {
-            throw new BadRequestException("stop", "stop has " + stops.size() + " texts, of which at most " + MAX_STOPS
-                    + " are allowed and none may be empty");
-        }
-        return stops;
-    }
-
-    void requireSupported(String served) {
-        if (model != null && !model.equals(served)) {
-            throw new BadRequestException("model", "The model '" + model + "' is not here; use '" + served + "'");
-        }
-        if (temperature != null && temperature != 0) {
-            throw new BadRequestException("temperature",
-                    "temperature is " + temperature + "; only 0 is served, as answers are the most likely ones");
-        }
-        if (n != null && n != 1) {
-            throw new BadRequestException("n", "n is " + n + "; only 1 is served");
-        }
-        if (Boolean.TRUE.equals(stream)) {
-            throw new BadRequestException("stream", "stream is true; answers come whole");
-        }
+        return AnswerRequest.positive("max_tokens", maxTokens == null ? DEFAULT_MAX_TOKENS : maxTokens);
     }
 }

@@ -9,25 +9,53 @@ import org.jspecify.annotations.Nullable;
 
 import io.kvbm.sample.engine.Completion;
 
-/** OpenAI's completion response. */
-record CompletionResponse(String id, String object, long created, String model, List<Choice> choices, Usage usage) {
-
-    static CompletionResponse of(String id, long created, String model, Completion completion) {
-        Usage usage = new Usage(completion.promptTokens(), completion.completionTokens(),
-                completion.promptTokens() + completion.completionTokens(),
-                new PromptTokensDetails(completion.cachedTokens()));
-        Choice choice = new Choice(completion.text(), 0, null, completion.finish().name().toLowerCase(Locale.ROOT));
-        return new CompletionResponse(id, "text_completion", created, model, List.of(choice), usage);
-    }
+/** OpenAI's completion response, and each event of its stream. */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+record CompletionResponse(String id, String object, long created, String model, List<Choice> choices,
+        @Nullable Usage usage) {
 
     @JsonInclude(JsonInclude.Include.ALWAYS)
     record Choice(String text, int index, @Nullable Object logprobs,
-            @JsonProperty("finish_reason") String finishReason) {}
+            @JsonProperty("finish_reason") @Nullable String finishReason) {}
 
-    record Usage(@JsonProperty("prompt_tokens") int promptTokens,
-            @JsonProperty("completion_tokens") int completionTokens, @JsonProperty("total_tokens") int totalTokens,
-            @JsonProperty("prompt_tokens_details") PromptTokensDetails promptTokensDetails) {}
+    /** The bodies of one answer. */
+    record Form(String id, long created, String model) implements AnswerForm {
 
-    /** {@code cached_tokens}: tokens of the prompt whose K/V was not computed. */
-    record PromptTokensDetails(@JsonProperty("cached_tokens") int cachedTokens) {}
+        @Override
+        public Object whole(Completion completion) {
+            return response(List.of(choice(completion.text(), finish(completion))), Usage.of(completion));
+        }
+
+        @Override
+        public List<Object> beginning() {
+            return List.of();
+        }
+
+        @Override
+        public Object piece(String text) {
+            return response(List.of(choice(text, null)), null);
+        }
+
+        @Override
+        public Object end(Completion completion) {
+            return response(List.of(choice("", finish(completion))), null);
+        }
+
+        @Override
+        public Object usage(Completion completion) {
+            return response(List.of(), Usage.of(completion));
+        }
+
+        private CompletionResponse response(List<Choice> choices, @Nullable Usage usage) {
+            return new CompletionResponse(id, "text_completion", created, model, choices, usage);
+        }
+
+        private static Choice choice(String text, @Nullable String finish) {
+            return new Choice(text, 0, null, finish);
+        }
+
+        private static String finish(Completion completion) {
+            return completion.finish().name().toLowerCase(Locale.ROOT);
+        }
+    }
 }

@@ -3,9 +3,8 @@ package io.kvbm.sample.engine;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Random;
-
-import org.springframework.core.io.ClassPathResource;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.KvBlockManagerConfig;
@@ -14,14 +13,14 @@ import io.kvbm.KvManagerModelConfig;
 import io.kvbm.KvManagerRuntimeConfig;
 import io.kvbm.pool.LeakDetection;
 import io.kvbm.sample.model.Decoder;
-import io.kvbm.sample.model.ModelConfig;
 import io.kvbm.sample.model.ModelFiles;
+import io.kvbm.sample.model.Prompt;
 import io.kvbm.sample.model.Provider;
 import io.kvbm.sample.model.TextTokenizer;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.storage.HostStorage;
 
-/** The shipped model over a cache of chosen size. */
+/** A model over a cache of chosen size. */
 final class EngineFixture implements AutoCloseable {
 
     static final int PAGE = 16;
@@ -41,15 +40,18 @@ final class EngineFixture implements AutoCloseable {
     final TextTokenizer tokenizer;
 
     EngineFixture(int blocks) {
-        ModelFiles files = new ModelFiles(new ClassPathResource("model/"));
-        ModelConfig model = files.config();
+        this(blocks, "classpath:/model/");
+    }
+
+    EngineFixture(int blocks, String model) {
+        ModelFiles files = ModelFiles.at(model);
+        this.decoder = new Decoder(files, Provider.CPU);
         this.manager = KvBlockManager.create(KvBlockManagerConfig.builder()
                 .runtime(KvManagerRuntimeConfig.builder().workerId(7).build())
-                .model(KvManagerModelConfig.of(model.identity(PAGE)))
+                .model(KvManagerModelConfig.of(decoder.config().identity(PAGE)))
                 .leakDetection(LeakDetection.FULL)
                 .hostLayout(KvManagerLayoutConfig.builder().numBlocks(blocks).allocator(this::remembered).build())
                 .build());
-        this.decoder = new Decoder(files, model, Provider.CPU);
         this.tokenizer = new TextTokenizer(files);
         this.engine = new CompletionEngine(manager, decoder, tokenizer,
                 new EngineLimits(Duration.ofSeconds(60), 2, 1024, 1 << 18));
@@ -63,11 +65,16 @@ final class EngineFixture implements AutoCloseable {
 
     /** The answer that a cache nobody else uses gives, so computed in full. */
     Completion withoutReuse(String prompt, int maxTokens, String tenant) throws InterruptedException {
-        Completion answer = engine.complete(prompt, maxTokens, List.of(), tenant);
+        Completion answer = complete(prompt, maxTokens, tenant);
         if (answer.cachedTokens() != 0) {
             throw new AssertionError("Tenant " + tenant + " is not fresh");
         }
         return answer;
+    }
+
+    Completion complete(String prompt, int maxTokens, String tenant) throws InterruptedException {
+        return engine.complete(new GenerationRequest(Prompt.of(prompt), OptionalInt.of(maxTokens), List.of(),
+                Sampling.GREEDY, tenant));
     }
 
     static String text(Random random, int words) {

@@ -45,7 +45,7 @@ final class RecomputeCostMain {
                 DecoderCall call = new DecoderCall(fixture.decoder, page, tokens.length)) {
             int next = 0;
             for (int from = 0; from < prompt.length; from += page) {
-                next = call.run(tokens, from, from + page, sequence.blocks());
+                next = call.run(tokens, from, from + page, sequence.blocks()).mostLikely();
                 sequence.computed(from + page);
             }
             long start = System.nanoTime();
@@ -53,7 +53,7 @@ final class RecomputeCostMain {
                 tokens[length++] = next;
                 sequence.append(next);
                 int from = recompute && length % page == 0 ? length - page : length - 1;
-                next = call.run(tokens, from, length, sequence.blocks());
+                next = call.run(tokens, from, length, sequence.blocks()).mostLikely();
                 sequence.computed(length);
             }
             return TOKENS * 1e9 / (System.nanoTime() - start);

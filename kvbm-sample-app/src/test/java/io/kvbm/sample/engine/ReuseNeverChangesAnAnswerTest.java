@@ -8,6 +8,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import io.kvbm.pool.PoolStats;
 
@@ -31,8 +33,8 @@ class ReuseNeverChangesAnAnswerTest {
                 String prefix = EngineFixture.text(random, 10 + random.nextInt(60));
                 String first = prefix + " " + EngineFixture.text(random, 1 + random.nextInt(20));
                 String second = prefix + " " + EngineFixture.text(random, 1 + random.nextInt(20));
-                fixture.engine.complete(first, ANSWER, List.of(), "shared");
-                Completion warm = fixture.engine.complete(second, ANSWER, List.of(), "shared");
+                fixture.complete(first, ANSWER, "shared");
+                Completion warm = fixture.complete(second, ANSWER, "shared");
                 Completion cold = fixture.withoutReuse(second, ANSWER, "alone " + i);
 
                 assertThat(warm.text()).as("pair %d", i).isEqualTo(cold.text());
@@ -44,15 +46,35 @@ class ReuseNeverChangesAnAnswerTest {
         assertThat(reused).as("pairs in which something was reused").isGreaterThan(PAIRS / 2);
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"gpt2", "llama", "llama-fp16"})
+    void promptsThatShareAPrefixWithAnExportedModel(String model) throws Exception {
+        Random random = seeded("exported " + model);
+        try (EngineFixture fixture = new EngineFixture(1024, "classpath:/models/" + model)) {
+            for (int i = 0; i < 20; i++) {
+                String prefix = EngineFixture.text(random, 10 + random.nextInt(10));
+                fixture.complete(prefix + EngineFixture.text(random, 5), ANSWER, "shared");
+                String second = prefix + EngineFixture.text(random, 5);
+                Completion warm = fixture.complete(second, ANSWER, "shared");
+                Completion cold = fixture.withoutReuse(second, ANSWER, "alone " + i);
+
+                assertThat(warm.cachedTokens()).as("cached of pair %d", i).isPositive();
+                assertThat(warm.text()).as("pair %d", i).isEqualTo(cold.text());
+                assertThat(warm.completionTokens()).isEqualTo(cold.completionTokens());
+            }
+            assertNothingOpen(fixture);
+        }
+    }
+
     @Test
     void secondTurnsThatContainTheFirstAnswer() throws Exception {
         Random random = seeded("turns");
         try (EngineFixture fixture = new EngineFixture(4096)) {
             for (int i = 0; i < 40; i++) {
                 String question = EngineFixture.text(random, 20 + random.nextInt(30));
-                Completion first = fixture.engine.complete(question, 40, List.of(), "shared");
+                Completion first = fixture.complete(question, 40, "shared");
                 String secondTurn = question + first.text() + " " + EngineFixture.text(random, 8);
-                Completion warm = fixture.engine.complete(secondTurn, ANSWER, List.of(), "shared");
+                Completion warm = fixture.complete(secondTurn, ANSWER, "shared");
                 Completion cold = fixture.withoutReuse(secondTurn, ANSWER, "alone " + i);
 
                 assertThat(warm.text()).as("turn %d", i).isEqualTo(cold.text());
@@ -83,7 +105,7 @@ class ReuseNeverChangesAnAnswerTest {
             List<Future<Completion>> answers = new ArrayList<>();
             for (int round = 0; round < 3; round++) {
                 for (String prompt : prompts) {
-                    answers.add(clients.submit(() -> small.engine.complete(prompt, ANSWER, List.of(), "shared")));
+                    answers.add(clients.submit(() -> small.complete(prompt, ANSWER, "shared")));
                 }
             }
             int cached = 0;
@@ -105,9 +127,9 @@ class ReuseNeverChangesAnAnswerTest {
         Random random = seeded("damage");
         try (EngineFixture fixture = new EngineFixture(64)) {
             String prompt = EngineFixture.text(random, 80);
-            String healthy = fixture.engine.complete(prompt, ANSWER, List.of(), "shared").text();
+            String healthy = fixture.complete(prompt, ANSWER, "shared").text();
             fixture.memory.forEach(storage -> storage.fill((byte) 0x3f, 0, storage.size()));
-            Completion damaged = fixture.engine.complete(prompt, ANSWER, List.of(), "shared");
+            Completion damaged = fixture.complete(prompt, ANSWER, "shared");
 
             assertThat(damaged.cachedTokens()).isPositive();
             assertThat(damaged.text()).isNotEqualTo(healthy);

@@ -4,7 +4,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.springframework.boot.test.system.CapturedOutput;
 import org.springframework.boot.test.system.OutputCaptureExtension;
-import org.springframework.core.io.ClassPathResource;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -13,11 +12,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 @ExtendWith(OutputCaptureExtension.class)
 class ProviderTest {
 
-    private final ModelFiles files = new ModelFiles(new ClassPathResource("model/"));
+    private final ModelFiles files = ModelFiles.at("classpath:/model/");
 
     @Test
     void withoutAGpuAutoRunsOnTheCpuAndSaysSoOnce(CapturedOutput output) {
-        new Decoder(files, files.config(), Provider.AUTO).close();
+        new Decoder(files, Provider.AUTO).close();
         assertThat(output.getAll().lines()).filteredOn(line -> line.contains("GPU"))
                 .singleElement()
                 .asString()
@@ -26,13 +25,13 @@ class ProviderTest {
 
     @Test
     void onTheCpuNoGpuIsSpokenOf(CapturedOutput output) {
-        new Decoder(files, files.config(), Provider.CPU).close();
+        new Decoder(files, Provider.CPU).close();
         assertThat(output).doesNotContain("GPU");
     }
 
     @Test
     void withoutAGpuCudaFailsAndSaysWhatToDo() {
-        assertThatThrownBy(() -> new Decoder(files, files.config(), Provider.CUDA))
+        assertThatThrownBy(() -> new Decoder(files, Provider.CUDA))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageStartingWith("kvbm.sample.provider is cuda, and ONNX Runtime cannot use a GPU: ")
                 .hasMessageContaining("onnxruntime_gpu");

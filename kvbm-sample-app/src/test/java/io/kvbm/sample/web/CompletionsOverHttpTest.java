@@ -119,10 +119,10 @@ class CompletionsOverHttpTest {
             {"prompt": "a", "max_tokens": 5000}             | context is 4096
             {"prompt": "a", "max_tokens": 2147483647}       | context is 4096
             {"prompt": "a", "max_tokens": 2000}             | needs 126 cache blocks
-            {"prompt": "a", "temperature": 0.7}             | temperature is 0.7
+            {"prompt": "a", "temperature": -0.7}            | temperature is -0.7
+            {"prompt": "a", "temperature": 2.1}             | temperature is 2.1
+            {"prompt": "a", "temperature": 1, "top_p": 0.5} | top_p is 0.5
             {"prompt": "a", "n": 2}                         | n is 2
-            {"prompt": "a", "stream": true}                 | stream is true
-            {"prompt": "a", "model": "other"}               | 'other' is not here
             {"prompt": "a", "stop": ["a","b","c","d","e"]}  | stop has 5 texts
             """)
     void whatCannotBeServedIsRefusedInWords(String body, String message) throws Exception {

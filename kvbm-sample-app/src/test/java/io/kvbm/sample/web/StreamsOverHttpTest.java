@@ -1,0 +1,168 @@
+package io.kvbm.sample.web;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.springframework.beans.factory.annotation.Autowired;
+import org.springframework.boot.test.context.SpringBootTest;
+import org.springframework.boot.test.web.server.LocalServerPort;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+import io.kvbm.KvBlockManager;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+/** Chats, and answers that come piece by piece. */
+@SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = "kvbm.host.size=2MB")
+class StreamsOverHttpTest {
+
+    private static final String CHAT = """
+            {"messages": [{"role": "user", "content": "What does os.path.join do?"}], "max_tokens": 40, "stream": %s}""";
+
+    private final JsonMapper json = JsonMapper.builder().build();
+    private final HttpClient client = HttpClient.newHttpClient();
+
+    @LocalServerPort
+    private int port;
+
+    @Autowired
+    private KvBlockManager manager;
+
+    @AfterEach
+    void nothingIsLeftOpen() {
+        await().atMost(Duration.ofSeconds(10)).untilAsserted(() -> {
+            assertThat(manager.host().orElseThrow().stats().holders()).as("open handles").isZero();
+            assertThat(manager.stats().openSequences()).as("open sequences").isZero();
+        });
+    }
+
+    @Test
+    void theEventsOfAChatMakeTheAnswerThatComesWhole() throws Exception {
+        JsonNode whole = json.readTree(post("/v1/chat/completions", CHAT.formatted(false), "").body());
+        HttpResponse<String> streamed = post("/v1/chat/completions", CHAT.formatted(true), "");
+
+        assertThat(streamed.headers().firstValue("Content-Type")).get().asString().startsWith("text/event-stream");
+        assertThat(streamed.body()).endsWith("data: [DONE]\n\n");
+        List<JsonNode> events = events(streamed.body());
+        StringBuilder text = new StringBuilder();
+        events.forEach(event -> text.append(event.at("/choices/0/delta/content").asString("")));
+        assertThat(events.getFirst().at("/choices/0/delta/role").asString()).isEqualTo("assistant");
+        assertThat(events).hasSizeGreaterThan(10)
+                .allSatisfy(event -> assertThat(event.at("/object").asString()).isEqualTo("chat.completion.chunk"));
+        assertThat(text.toString()).isEqualTo(whole.at("/choices/0/message/content").asString()).isNotEmpty();
+        assertThat(events.getLast().at("/choices/0/finish_reason"))
+                .isEqualTo(whole.at("/choices/0/finish_reason"));
+        assertThat(whole.at("/object").asString()).isEqualTo("chat.completion");
+    }
+
+    @Test
+    void theSecondTurnOfAChatReusesTheFirst() throws Exception {
+        String turn = "{\"role\": \"user\", \"content\": \"Explain how a context manager closes a file. \"}";
+        JsonNode first = json.readTree(post("/v1/chat/completions", "{\"messages\": [" + turn + "]}", "turns").body());
+        String answer = json.writeValueAsString(first.at("/choices/0/message"));
+        JsonNode second = json.readTree(post("/v1/chat/completions",
+                "{\"messages\": [" + turn + "," + answer + "," + turn + "], \"max_tokens\": 1}", "turns").body());
+
+        assertThat(first.at("/usage/prompt_tokens_details/cached_tokens").asInt()).isZero();
+        assertThat(second.at("/usage/prompt_tokens_details/cached_tokens").asInt())
+                .isGreaterThanOrEqualTo(first.at("/usage/prompt_tokens").asInt() / 16 * 16);
+    }
+
+    @Test
+    void whatOneTenantComputedIsNotFoundByAnother() throws Exception {
+        for (String tenant : List.of("blue", "green")) {
+            JsonNode answer = json.readTree(post("/v1/chat/completions", CHAT.formatted(false), tenant).body());
+            assertThat(answer.at("/usage/prompt_tokens_details/cached_tokens").asInt()).as(tenant).isZero();
+        }
+    }
+
+    /** The rest of the answer would be computed otherwise, and its blocks registered. */
+    @Test
+    void aClientThatGoesAwayEndsItsGenerationAndFreesItsBlocks() throws Exception {
+        String body = "{\"prompt\": \"The built-in function open() opens\", \"max_tokens\": 900, \"stream\": %s}";
+        JsonNode whole = json.readTree(post("/v1/completions", body.formatted(false), "stays").body());
+        assertThat(whole.at("/usage/completion_tokens").asInt()).as("tokens for a client that stays").isEqualTo(900);
+        long before = manager.host().orElseThrow().stats().registrations();
+        String streamed = body.formatted(true);
+        try (Socket socket = new Socket("localhost", port);
+                BufferedReader answer = new BufferedReader(
+                        new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8))) {
+            socket.getOutputStream()
+                    .write(("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nX-Tenant: gone\r\n"
+                            + "Content-Type: application/json\r\nContent-Length: " + streamed.length() + "\r\n\r\n"
+                            + streamed)
+                            .getBytes(StandardCharsets.UTF_8));
+            assertThat(answer.lines().filter(line -> line.startsWith("data: {")).findFirst()).isPresent();
+            assertThat(manager.host().orElseThrow().stats().holders()).as("handles while it streams").isPositive();
+        }
+
+        await().atMost(Duration.ofSeconds(10))
+                .until(() -> manager.host().orElseThrow().stats().holders() == 0);
+        assertThat(manager.host().orElseThrow().stats().registrations() - before).as("blocks computed of 57")
+                .isLessThan(50);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+            {}                                                                      | messages is missing
+            {"messages": []}                                                        | messages is missing
+            {"messages": [{"role": "user"}]}                                        | no role or no content
+            {"messages": [{"role": "user", "content": 7}]}                          | only text is served
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}    | only text is served
+            {"messages": [{"role": "tool", "content": "a"}]}                        | and not tool
+            {"messages": [{"role": "user", "content": "a"}], "max_tokens": 0}       | max_tokens is 0
+            {"messages": [{"role": "user", "content": "a"}], "max_tokens": 5000}    | context is 4096
+            {"messages": [{"role": "user", "content": "a"}], "tools": [{}]}         | tools has 1 entries
+            {"messages": [{"role": "user", "content": "a"}], "stream": true, "max_tokens": 5000} | context is 4096
+            """)
+    void aChatThatCannotBeServedIsRefusedInWords(String body, String message) throws Exception {
+        HttpResponse<String> response = post("/v1/chat/completions", body, "");
+
+        assertThat(response.statusCode()).isEqualTo(400);
+        JsonNode error = json.readTree(response.body()).at("/error");
+        assertThat(error.at("/message").asString()).contains(message);
+        assertThat(error.at("/type").asString()).isEqualTo("invalid_request_error");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"/v1/completions, 404, model_not_found", "/v1/nothing, 404, unknown_url", "/v1/models, 405, "})
+    void whatIsNotThereIsSaidInOpenAisForm(String path, int status, String code) throws Exception {
+        HttpResponse<String> response = post(path, "{\"prompt\": \"a\", \"model\": \"other\"}", "");
+
+        assertThat(response.statusCode()).isEqualTo(status);
+        JsonNode error = json.readTree(response.body()).at("/error");
+        assertThat(error.at("/message").asString()).isNotEmpty();
+        assertThat(error.at("/code").stringValue(null)).isEqualTo(code);
+    }
+
+    private List<JsonNode> events(String stream) {
+        return stream.lines()
+                .filter(line -> line.startsWith("data: {"))
+                .map(line -> json.readTree(line.substring("data: ".length())))
+                .toList();
+    }
+
+    private HttpResponse<String> post(String path, String body, String tenant) throws IOException,
+            InterruptedException {
+        return client.send(HttpRequest.newBuilder(URI.create("http://localhost:" + port + path))
+                .header("Content-Type", "application/json")
+                .header("X-Tenant", tenant)
+                .POST(HttpRequest.BodyPublishers.ofString(body))
+                .build(), HttpResponse.BodyHandlers.ofString());
+    }
+}
