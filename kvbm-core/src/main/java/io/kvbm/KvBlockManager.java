@@ -413,21 +413,31 @@ public final class KvBlockManager implements AutoCloseable {
     }
 
     /**
-     * Puts what is held below, and what peers hold, of a sequence in the place of blocks to be filled; returns how many
-     * were replaced.
+     * What was put in the place of blocks to be filled.
+     *
+     * @param blocks how many were replaced
+     * @param fromPeers those of them, the last ones, whose content came from other workers
      */
-    int take(BlockPool pool, IdentityChain chain, int from, List<BlockHandle> blocks) {
+    record Taken(int blocks, int fromPeers) {
+
+        static final Taken NOTHING = new Taken(0, 0);
+    }
+
+    /** Puts what is held below, and what peers hold, of a sequence in the place of blocks to be filled. */
+    Taken take(BlockPool pool, IdentityChain chain, int from, List<BlockHandle> blocks) {
         if (tiering == null || pool == host) {
-            return peering == null ? 0
+            int taken = peering == null ? 0
                     : peering.taker().take(pool, chain, from, blocks, new TransferControl(clock, takeTimeout));
+            return new Taken(taken, taken);
         }
         TransferControl onboarding = new TransferControl(clock, onboardTimeout);
         int held = tiering.onboard(chain, from, blocks, onboarding);
         int missing = blocks.size() - held;
         if (peering == null || missing == 0 || takeBelow(chain, from + held, missing) == 0) {
-            return held;
+            return new Taken(held, 0);
         }
-        return held + tiering.onboard(chain, from + held, blocks.subList(held, blocks.size()), onboarding);
+        int taken = tiering.onboard(chain, from + held, blocks.subList(held, blocks.size()), onboarding);
+        return new Taken(held + taken, taken);
     }
 
     /** Takes what peers hold into the host level, from where it is onboarded; returns how many blocks have come. */

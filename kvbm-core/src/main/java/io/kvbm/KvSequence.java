@@ -53,6 +53,7 @@ public final class KvSequence implements AutoCloseable {
 
     private int[] tokens;
     private int length;
+    private int peerTokens;
     private int computed;
     private int registered;
 
@@ -96,13 +97,14 @@ public final class KvSequence implements AutoCloseable {
             handles.addAll(acquired.own());
             int found = acquired.found().size();
             manager.found(pool, chain, found);
-            int taken = found < reusable ? take(found, handles) : 0;
-            KvSequence sequence = new KvSequence(manager, pool, chain, tokens, found + taken, handles);
+            KvBlockManager.Taken taken = found < reusable ? take(found, handles) : KvBlockManager.Taken.NOTHING;
+            KvSequence sequence = new KvSequence(manager, pool, chain, tokens, found + taken.blocks(), handles);
+            sequence.peerTokens = taken.fromPeers() * sequence.pageSize;
             manager.sequenceOpened(tokens.length, sequence.reusedTokens);
             return sequence;
         }
 
-        private int take(int found, List<BlockHandle> handles) {
+        private KvBlockManager.Taken take(int found, List<BlockHandle> handles) {
             try {
                 return manager.take(pool, chain, found, handles.subList(found, reusable));
             } catch (RuntimeException | Error e) {
@@ -130,6 +132,11 @@ public final class KvSequence implements AutoCloseable {
     /** The number of tokens at the start whose K/V was found; a multiple of the page size and less than the prompt. */
     public int reusedTokens() {
         return reusedTokens;
+    }
+
+    /** How many of the reused tokens, the last ones, have their K/V from other workers. */
+    public int peerTokens() {
+        return peerTokens;
     }
 
     /** The number of tokens. */
@@ -279,6 +286,7 @@ public final class KvSequence implements AutoCloseable {
         handles.addAll(copies);
         KvSequence fork = new KvSequence(manager, pool, chain.copy(chain.size()), Arrays.copyOf(tokens, length),
                 reusedTokens / pageSize, handles);
+        fork.peerTokens = peerTokens;
         fork.registered = registered;
         fork.computed = computed;
         manager.sequenceForked();

@@ -85,7 +85,8 @@ final class Generator {
     private Completion completion(int length, FinishReason finish) {
         text.end();
         generation.offer(text.takeRest());
-        return new Completion(text.toString(), promptTokens, sequence.reusedTokens(), length - promptTokens,
+        return new Completion(text.toString(), promptTokens, sequence.reusedTokens(), sequence.peerTokens(), pageSize,
+                length - promptTokens,
                 text.stopped() ? FinishReason.STOP : finish);
     }
 }

@@ -12,9 +12,16 @@ record Usage(@JsonProperty("prompt_tokens") int promptTokens, @JsonProperty("com
     static Usage of(Completion completion) {
         return new Usage(completion.promptTokens(), completion.completionTokens(),
                 completion.promptTokens() + completion.completionTokens(),
-                new PromptTokensDetails(completion.cachedTokens()));
+                new PromptTokensDetails(completion.cachedTokens(), completion.peerTokens(), completion.blockTokens()));
     }
 
-    /** {@code cached_tokens}: tokens of the prompt whose K/V was not computed. */
-    record PromptTokensDetails(@JsonProperty("cached_tokens") int cachedTokens) {}
+    /**
+     * Where the K/V of the prompt came from; only the first is OpenAI's.
+     *
+     * @param cachedTokens tokens of the prompt whose K/V was not computed
+     * @param peerTokens those of them, the last ones, whose K/V came from other instances
+     * @param blockTokens tokens of a cache block
+     */
+    record PromptTokensDetails(@JsonProperty("cached_tokens") int cachedTokens,
+            @JsonProperty("peer_tokens") int peerTokens, @JsonProperty("block_tokens") int blockTokens) {}
 }

@@ -1,0 +1,204 @@
+package io.kvbm.sample.web;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIf;
+import org.openqa.selenium.By;
+import org.openqa.selenium.Dimension;
+import org.openqa.selenium.OutputType;
+import org.openqa.selenium.WebElement;
+import org.openqa.selenium.chrome.ChromeDriver;
+import org.openqa.selenium.chrome.ChromeDriverService;
+import org.openqa.selenium.chrome.ChromeOptions;
+import org.openqa.selenium.logging.LogType;
+import org.openqa.selenium.support.ui.WebDriverWait;
+import org.springframework.beans.factory.annotation.Autowired;
+import org.springframework.boot.test.context.SpringBootTest;
+import org.springframework.boot.test.web.server.LocalServerPort;
+
+import io.kvbm.KvBlockManager;
+import io.kvbm.pool.PoolStats;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/** The page at {@code /}, clicked and read in a browser, where {@code .ci/browser} has put one. */
+@Tag("browser")
+@EnabledIf("browserIsThere")
+@SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = "kvbm.host.size=8MB")
+class PageTest {
+
+    private static final Path BROWSER = Path.of("/usr/bin/chromium");
+    private static final Path DRIVER = Path.of("/usr/bin/chromedriver");
+    private static final Path PICTURES = Path.of("target", "page");
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+    private static final String PROMPT = "The built-in function open() opens a file and returns a file object. The"
+            + " argument mode is a string that says how the file is opened, and the argument encoding is the name of"
+            + " the encoding used to decode or encode the file.";
+
+    private static ChromeDriver browser;
+
+    @LocalServerPort
+    private int port;
+
+    @Autowired
+    private KvBlockManager manager;
+
+    static boolean browserIsThere() {
+        String required = System.getenv().getOrDefault("KVBM_REQUIRE", "");
+        return Arrays.asList(required.split(",", -1)).contains("browser")
+                || (Files.isExecutable(BROWSER) && Files.isExecutable(DRIVER));
+    }
+
+    @BeforeAll
+    static void open() throws IOException {
+        ChromeOptions options = new ChromeOptions();
+        options.setBinary(BROWSER.toFile());
+        options.addArguments("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
+                "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                "--disable-default-apps", "--no-first-run", "--metrics-recording-only");
+        options.setCapability("goog:loggingPrefs", Map.of(LogType.BROWSER, "ALL"));
+        browser = new ChromeDriver(new ChromeDriverService.Builder().usingDriverExecutable(DRIVER.toFile()).build(),
+                options);
+        Files.createDirectories(PICTURES);
+    }
+
+    @AfterAll
+    static void close() {
+        browser.quit();
+    }
+
+    @BeforeEach
+    void load() {
+        manager.host().orElseThrow().clear();
+        browser.manage().window().setSize(new Dimension(1280, 900));
+        browser.get("http://localhost:" + port + "/");
+        until(() -> !text("model").isEmpty());
+    }
+
+    private static void until(BooleanSupplier condition) {
+        new WebDriverWait(browser, PATIENCE).until(_ -> condition.getAsBoolean());
+    }
+
+    private static String text(String id) {
+        return browser.findElement(By.id(id)).getText();
+    }
+
+    private static List<WebElement> all(String css) {
+        return browser.findElements(By.cssSelector(css));
+    }
+
+    private static void click(String id) {
+        browser.findElement(By.id(id)).click();
+    }
+
+    /** Types a text, clicks, and waits for the answer's account. */
+    private static void ask(String text, String button) {
+        int answers = all("#answers tr").size();
+        WebElement field = browser.findElement(By.id("text"));
+        field.clear();
+        field.sendKeys(text);
+        click(button);
+        until(() -> all("#answers tr").size() == answers + 1 && browser.findElement(By.id("send")).isEnabled());
+    }
+
+    private static void picture(String name) throws IOException {
+        Files.write(PICTURES.resolve(name + ".png"), browser.getScreenshotAs(OutputType.BYTES));
+    }
+
+    private static void prompts() {
+        browser.findElement(By.cssSelector("input[value=completion]")).click();
+        WebElement most = browser.findElement(By.id("most"));
+        most.clear();
+        most.sendKeys("12");
+    }
+
+    @Test
+    void theBlocksOfAPromptAreComputedFirstAndFoundThen() throws IOException {
+        assertThat(text("model")).isEqualTo("kvbm-sample-decoder");
+        prompts();
+        ask(PROMPT, "send");
+        int blocks = all("#blocks span").size();
+        assertThat(blocks).isGreaterThan(3);
+        assertThat(all("#blocks .new")).hasSize(blocks);
+        assertThat(all(".turn.assistant").getLast().getText()).isNotBlank();
+
+        ask(PROMPT, "send");
+        assertThat(all("#blocks span")).hasSize(blocks);
+        assertThat(all("#blocks .own")).hasSize(blocks - 1);
+        assertThat(all("#blocks .new")).hasSize(1);
+        assertThat(all("#answers tr").getFirst().getText()).contains("%)").contains(" ms");
+
+        ask(PROMPT, "cold");
+        assertThat(all("#blocks .new")).hasSize(blocks);
+        assertThat(all("#answers tr").getFirst().getText()).endsWith("without reuse");
+        picture("prompt");
+    }
+
+    @Test
+    void aChatReusesItsTurnsBefore() throws IOException {
+        ask("What does os.path.join do?", "send");
+        ask("And what is it for?", "send");
+        assertThat(all(".turn.user")).hasSize(2);
+        assertThat(all(".turn.assistant")).hasSize(2);
+        assertThat(all("#blocks .own").size()).isGreaterThan(all("#blocks .new").size());
+        picture("chat");
+        click("anew");
+        assertThat(all(".turn")).isEmpty();
+    }
+
+    @Test
+    void levelsAndCountersAreThoseOfTheManager() {
+        prompts();
+        ask(PROMPT, "send");
+        PoolStats host = manager.host().orElseThrow().stats();
+        int held = host.total() - host.free();
+        until(() -> text("levels").startsWith("host: " + held + " of "));
+        until(() -> String.valueOf(all("#levels polyline").getFirst().getDomAttribute("points")).contains(" 2,"));
+        until(() -> text("counters").contains("tokens asked for\n" + manager.stats().tokensRequested()));
+    }
+
+    @Test
+    void whatIsRefusedIsSaidInTheServicesWords() {
+        prompts();
+        WebElement most = browser.findElement(By.id("most"));
+        most.clear();
+        most.sendKeys("1024");
+        WebElement field = browser.findElement(By.id("text"));
+        browser.executeScript("arguments[0].value = 'a b '.repeat(4000)", field);
+        click("send");
+        until(() -> !all(".turn.wrong").isEmpty());
+        assertThat(all(".turn.wrong").getFirst().getText()).contains("shorten the prompt");
+    }
+
+    @Test
+    void onAPhoneNothingIsCutOff() throws IOException {
+        browser.manage().window().setSize(new Dimension(390, 844));
+        prompts();
+        ask(PROMPT, "send");
+        Long wide = (Long) browser.executeScript("return document.documentElement.scrollWidth - window.innerWidth");
+        assertThat(wide).isLessThanOrEqualTo(0);
+        picture("phone");
+    }
+
+    @Test
+    void theBrowserHasNothingToComplainOf() {
+        browser.manage().logs().get(LogType.BROWSER); // forgets what tests before have had refused
+        browser.navigate().refresh();
+        prompts();
+        ask(PROMPT, "send");
+        assertThat(browser.manage().logs().get(LogType.BROWSER).getAll()).isEmpty();
+    }
+}
