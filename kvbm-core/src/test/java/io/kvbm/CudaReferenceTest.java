@@ -26,7 +26,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 /** The reference's tests of a manager with both levels: 3 layers, pages of 4, 16 pinned blocks and 8 on GPU 0. */
 @Tag("cuda")
-@EnabledIf("io.kvbm.TieringTest#isThere")
+@EnabledIf("io.kvbm.cuda.Gpu#isThere")
 class CudaReferenceTest {
 
     private final CudaLibrary library = (CudaLibrary) Cuda.find();

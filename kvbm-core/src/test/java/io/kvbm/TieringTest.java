@@ -44,7 +44,6 @@ import io.kvbm.storage.CacheLevel;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.storage.StorageType;
 import io.kvbm.testing.RandomCase;
-import io.kvbm.testing.Required;
 import io.kvbm.tier.Route;
 import io.kvbm.tier.RouteStats;
 import io.kvbm.tier.TierLimits;
@@ -57,7 +56,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 /** Sequences in device memory with host memory beneath. */
 @Tag("cuda")
-@EnabledIf("isThere")
+@EnabledIf("io.kvbm.cuda.Gpu#isThere")
 class TieringTest {
 
     private static final String TENANT = "t";
@@ -67,10 +66,6 @@ class TieringTest {
     private final CudaDevice device = library.device(0);
     private final ToyModel.Memory memory = memory(device);
     private final List<KvBlockManager> managers = new ArrayList<>();
-
-    static boolean isThere() {
-        return Required.names("cuda") || StandIn.isThere() || Cuda.find() instanceof CudaLibrary;
-    }
 
     static ToyModel.Memory memory(CudaDevice device) {
         DeviceBytes bytes = new DeviceBytes(device);

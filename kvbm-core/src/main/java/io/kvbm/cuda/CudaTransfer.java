@@ -16,8 +16,6 @@ import io.kvbm.transfer.TransferHold;
  */
 final class CudaTransfer implements Runnable {
 
-    private static final long WAIT_NANOS = 1_000_000;
-
     private enum Phase {
         WAITING, CALLED_OFF, UNDER_WAY, OVER
     }
@@ -51,23 +49,7 @@ final class CudaTransfer implements Runnable {
      * @throws CudaException where it failed
      */
     void await(TransferControl control) {
-        boolean interrupted = false;
-        try {
-            while (phase.get() != Phase.OVER) {
-                if (!control.mayGoOn()) {
-                    giveUp();
-                    if (phase.get() != Phase.OVER) {
-                        control.check();
-                    }
-                }
-                LockSupport.parkNanos(this, WAIT_NANOS);
-                interrupted |= Thread.interrupted(); // or nothing parks any more
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
+        control.await(() -> phase.get() == Phase.OVER, this::giveUp);
         if (failure != null) {
             throw failure;
         }

@@ -20,8 +20,6 @@ import io.kvbm.transfer.TransferControl;
  */
 final class Flight {
 
-    private static final long WAIT_NANOS = 1_000_000;
-
     private enum Phase {
         WAITING, PREPARING, STARTED, OVER, CALLED_OFF
     }
@@ -66,23 +64,7 @@ final class Flight {
      * @throws io.kvbm.error.TransferException where the caller may not wait any longer; it goes on where it has begun
      */
     void await(TransferControl control) {
-        boolean interrupted = false;
-        try {
-            while (phase.get() != Phase.OVER) {
-                if (!control.mayGoOn()) {
-                    giveUp();
-                    if (phase.get() != Phase.OVER) {
-                        control.check();
-                    }
-                }
-                LockSupport.parkNanos(this, WAIT_NANOS);
-                interrupted |= Thread.interrupted(); // or nothing parks any more
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
+        control.await(() -> phase.get() == Phase.OVER, this::giveUp);
         if (failure != null) {
             throw failure;
         }
