@@ -165,6 +165,7 @@ final class ByHand {
             try (BlockList<MutableBlock> sources = writer.pool().allocateBlocks(targets.size())) {
                 sources.forEach(source -> Bytes.fill(Bytes.parts(source), number));
                 grant.known = Grant.UNKNOWN;
+                grant.newest = number;
                 writer.manager.put(PutRequest.builder()
                         .from(sources)
                         .to(targets)
@@ -212,7 +213,9 @@ final class ByHand {
     private static void arrived(Grant grant, long number) {
         Violation.unless(grant.holdsBytes(number), "S1: %s was told that bytes of %s have arrived, but they have not",
                 grant.owner, grant.writer);
-        grant.known = number;
+        if (number == grant.newest) { // else the next put has begun, and may write over these at any moment
+            grant.known = number;
+        }
     }
 
     private void writeFromOutside(Grant grant) {

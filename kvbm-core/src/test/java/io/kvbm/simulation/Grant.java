@@ -46,6 +46,9 @@ final class Grant {
     /** Copies of the owner that are under way. */
     int pulls;
 
+    /** What the last put that has begun fills the blocks with. */
+    long newest = UNKNOWN;
+
     /** What the blocks are filled with. */
     long known = UNKNOWN;
 
