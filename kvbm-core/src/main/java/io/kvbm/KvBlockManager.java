@@ -11,7 +11,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.LongAdder;
+import java.util.function.ToIntFunction;
 import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
@@ -32,6 +32,8 @@ import io.kvbm.layout.BlockLayout;
 import io.kvbm.layout.LayoutConfig;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.pool.BlockPoolBuilder;
+import io.kvbm.pool.Leak;
+import io.kvbm.pool.LeakReport;
 import io.kvbm.remote.BlockChecksums;
 import io.kvbm.remote.Blockset;
 import io.kvbm.remote.ChecksumMode;
@@ -75,6 +77,7 @@ public final class KvBlockManager implements AutoCloseable {
     /** How often peers are asked for what is still missing of a sequence. */
     private static final int MAX_TAKES = 4;
 
+    private final KvBlockManagerConfig config;
     private final long workerId;
     private final ContentFingerprint fingerprint;
     private final KvManagerModelConfig model;
@@ -87,14 +90,11 @@ public final class KvBlockManager implements AutoCloseable {
     private final Duration takeTimeout;
     private final Duration onboardTimeout;
     private final @Nullable Peering peering;
+    private final LeakReport leaks;
+    private final Sequences sequences;
     private final CancellationToken cancellation;
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
 
-    private final LongAdder opened = new LongAdder();
-    private final LongAdder ended = new LongAdder();
-    private final LongAdder leaked = new LongAdder();
-    private final LongAdder tokensRequested = new LongAdder();
-    private final LongAdder tokensReused = new LongAdder();
     private final AtomicBoolean deviceCleared = new AtomicBoolean();
     private volatile boolean withdrawn;
     private volatile boolean draining;
@@ -107,10 +107,13 @@ public final class KvBlockManager implements AutoCloseable {
      * @throws io.kvbm.error.LayoutException where the layout is impossible or its memory cannot be had
      */
     public KvBlockManager(KvBlockManagerConfig config) {
+        this.config = config;
         this.workerId = config.runtime().workerId();
         this.model = config.model();
         this.fingerprint = fingerprint(config);
         this.clock = config.clock();
+        this.leaks = new LeakReport(clock);
+        this.sequences = new Sequences(clock, config.leakDetection(), leaks);
         this.takeTimeout = config.sharing() == null ? Duration.ZERO : config.sharing().takeTimeout();
         this.onboardTimeout = config.tierLimits().onboardTimeout();
         this.events = new EventLog(config.eventCapacity(), config.eventDelivery());
@@ -257,6 +260,11 @@ public final class KvBlockManager implements AutoCloseable {
         return model;
     }
 
+    /** What it was made with. */
+    public KvBlockManagerConfig config() {
+        return config;
+    }
+
     /** What has happened to the blocks of all levels. */
     public EventLog events() {
         return events;
@@ -323,9 +331,47 @@ public final class KvBlockManager implements AutoCloseable {
 
     /** What sequences have asked for. */
     public ManagerStats stats() {
-        long ends = ended.sum();
-        long opens = opened.sum();
-        return new ManagerStats(opens - ends, opens, tokensRequested.sum(), tokensReused.sum(), leaked.sum());
+        return sequences.stats();
+    }
+
+    /** The sequences that are open, the oldest first. */
+    public List<OpenSequence> openSequences() {
+        return sequences.open();
+    }
+
+    /** The last of what was never closed and was taken back, the newest first. */
+    public List<Leak> leaks() {
+        return leaks.leaks();
+    }
+
+    Sequences sequences() {
+        return sequences;
+    }
+
+    /**
+     * Makes every block of every level unfindable. Blocks that are held stay readable and become free with their last
+     * handle; what open sequences register later is found again. What other workers hold stays theirs.
+     *
+     * @return the number of blocks that were registered
+     * @throws ClosedException after {@link #close}
+     */
+    public int clear() {
+        return clear(BlockPool::clear);
+    }
+
+    /**
+     * Makes every block of a tenant unfindable, on every level, as {@link #clear()} does for all.
+     *
+     * @return the number of blocks that were registered
+     * @throws ClosedException after {@link #close}
+     */
+    public int clear(String tenant) {
+        long salt = chain(tenant).saltHash();
+        return clear(pool -> pool.clear(salt));
+    }
+
+    private int clear(ToIntFunction<BlockPool> clearing) {
+        return tiering == null ? pools().stream().mapToInt(clearing).sum() : tiering.clear(clearing);
     }
 
     /**
@@ -484,25 +530,6 @@ public final class KvBlockManager implements AutoCloseable {
         }
     }
 
-    void sequenceOpened(int tokens, int reused) {
-        opened.increment();
-        tokensRequested.add(tokens);
-        tokensReused.add(reused);
-    }
-
-    void sequenceForked() {
-        opened.increment();
-    }
-
-    void sequenceClosed() {
-        ended.increment();
-    }
-
-    void sequenceLeaked() {
-        leaked.increment();
-        ended.increment();
-    }
-
     /** Others take host memory as it is, in the order that the fingerprint says. */
     private BlockPool hostPool(KvBlockManagerConfig config, KvManagerLayoutConfig level) {
         if (level.headOrder() != null && level.headOrder() != model.headOrder()) {
@@ -583,6 +610,7 @@ public final class KvBlockManager implements AutoCloseable {
                 .identity(model.identityKind())
                 .reusePolicy(config.reusePolicy())
                 .leakDetection(config.leakDetection())
+                .leakReport(leaks)
                 .events(events)
                 .clock(config.clock());
     }

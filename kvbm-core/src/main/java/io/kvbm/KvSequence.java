@@ -10,9 +10,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.RandomAccess;
 
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import io.kvbm.block.Block;
 import io.kvbm.block.BlockHandle;
 import io.kvbm.block.BlockList;
@@ -39,8 +36,6 @@ import io.kvbm.transfer.TransferRequest;
  * private and never registered.
  */
 public final class KvSequence implements AutoCloseable {
-
-    private static final Logger log = LoggerFactory.getLogger(KvSequence.class);
 
     private final KvBlockManager manager;
     private final BlockPool pool;
@@ -100,7 +95,7 @@ public final class KvSequence implements AutoCloseable {
             KvBlockManager.Taken taken = found < reusable ? take(found, handles) : KvBlockManager.Taken.NOTHING;
             KvSequence sequence = new KvSequence(manager, pool, chain, tokens, found + taken.blocks(), handles);
             sequence.peerTokens = taken.fromPeers() * sequence.pageSize;
-            manager.sequenceOpened(tokens.length, sequence.reusedTokens);
+            manager.sequences().requested(tokens.length, sequence.reusedTokens);
             return sequence;
         }
 
@@ -125,7 +120,7 @@ public final class KvSequence implements AutoCloseable {
         this.registered = reusedBlocks;
         this.reusedTokens = reusedBlocks * pageSize;
         this.computed = reusedTokens;
-        this.holds = new Holds(manager, pool, handles);
+        this.holds = new Holds(pool, handles, manager.sequences().opened(handles));
         this.net = LeakNet.CLEANER.register(this, holds);
     }
 
@@ -289,7 +284,6 @@ public final class KvSequence implements AutoCloseable {
         fork.peerTokens = peerTokens;
         fork.registered = registered;
         fork.computed = computed;
-        manager.sequenceForked();
         return fork;
     }
 
@@ -348,25 +342,23 @@ public final class KvSequence implements AutoCloseable {
     /** The handles of a sequence, apart from it, so that they can go back when the sequence itself is lost. */
     private static final class Holds implements Runnable {
 
-        private final KvBlockManager manager;
         private final BlockPool pool;
         private final List<BlockHandle> handles;
+        private final Sequences.Open open;
         private volatile boolean closed;
 
-        private Holds(KvBlockManager manager, BlockPool pool, List<BlockHandle> handles) {
-            this.manager = manager;
+        private Holds(BlockPool pool, List<BlockHandle> handles, Sequences.Open open) {
             this.pool = pool;
             this.handles = handles;
+            this.open = open;
         }
 
         @Override
         public void run() {
             if (closed) {
-                manager.sequenceClosed();
+                open.closed();
             } else {
-                manager.sequenceLeaked();
-                log.warn("A sequence with {} blocks was never closed; its blocks have been taken back. Close every"
-                        + " sequence, for example with try-with-resources", handles.size());
+                open.leaked();
             }
             pool.closeAll(handles);
         }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 
 import org.junit.jupiter.api.AfterEach;
@@ -281,6 +282,26 @@ class TieringTest {
         StandIn.get().letGo();
         awaitOffloaded(manager);
         assertThat(stats(manager, Route.OFFLOAD).blocks()).isEqualTo(4);
+    }
+
+    @Test
+    void whatIsClearedWhileItIsCopiedDownIsFoundOnNeitherLevel() {
+        assumeTrue(StandIn.find().isPresent());
+        KvBlockManager manager = manager(config(16, 16));
+        try (KvSequence sequence = manager.open(tokens(0, 18), TENANT)) {
+            ToyModel.compute(memory, sequence, TENANT, 0, 18);
+            StandIn.get().hold();
+            sequence.computed(18);
+        }
+        CompletableFuture<Integer> cleared = CompletableFuture.supplyAsync(() -> manager.clear(TENANT));
+        await().until(() -> device(manager).stats().inactive() + device(manager).stats().active() == 0);
+        StandIn.get().letGo();
+        assertThat(cleared.join()).as("4 above, and what has been copied by then").isEqualTo(8);
+        assertThat(reused(manager, tokens(0, 18))).isZero();
+        compute(manager, tokens(0, 18));
+        awaitOffloaded(manager);
+        assertThat(manager.clear("another")).isZero();
+        assertThat(reused(manager, tokens(0, 18))).isEqualTo(16);
     }
 
     @Test

@@ -43,8 +43,8 @@ public final class BlockPool extends PoolHandles {
     private int[] found = new int[64];
 
     BlockPool(BlockPoolBuilder builder) {
-        super(builder.blocks, builder.ledger(), builder.board, builder.leakDetection, builder.clock,
-                builder.maxWaiters);
+        super(builder.blocks, builder.ledger(), builder.board, builder.leakDetection,
+                builder.leakReport(), builder.clock, builder.maxWaiters);
         this.identity = builder.identity;
         this.events = new PoolEvents(builder.events, builder.blocks, ledger.slots);
         this.marks = new SlotMarks(ledger.size());
@@ -204,8 +204,11 @@ public final class BlockPool extends PoolHandles {
             taken[i] = slot;
         }
         counters.allocations += n;
-        counters.evictions += evicted;
         events.removed(taken, n - evicted);
+        if (evicted > 0) {
+            counters.evictions += evicted;
+            EvictEvent.happened(blocks().level(), evicted, ledger.inactive());
+        }
         return owned(taken);
     }
 
@@ -517,10 +520,30 @@ public final class BlockPool extends PoolHandles {
         lock.lock();
         try {
             requireOpen();
-            int cleared = ledger.clear();
+            int cleared = ledger.unlist(_ -> true).length;
             events.cleared();
             line.wake(ledger.available());
             return cleared;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Makes every block unfindable whose sequence began with this salt hash, as all of one tenant do. Blocks that are held
+     * stay readable and become free with their last handle.
+     *
+     * @param saltHash of {@link IdentityChain#saltHash()}, or of the token blocks
+     * @return the number of blocks that were registered
+     */
+    public int clear(long saltHash) {
+        lock.lock();
+        try {
+            requireOpen();
+            int[] cleared = ledger.unlist(slot -> ledger.slots.saltHash(slot) == saltHash);
+            events.removed(cleared, 0);
+            line.wake(ledger.available());
+            return cleared.length;
         } finally {
             lock.unlock();
         }

@@ -16,6 +16,7 @@ public final class BlockPoolBuilder {
     IdentityKind identity = IdentityKind.XXH3;
     ReusePolicy reusePolicy = ReusePolicy.LINEAGE;
     LeakDetection leakDetection = LeakDetection.SAMPLED;
+    private @Nullable LeakReport leakReport;
     EventSink events = EventSink.NONE;
     @Nullable
     SlotBoard board;
@@ -42,6 +43,16 @@ public final class BlockPoolBuilder {
     public BlockPoolBuilder leakDetection(LeakDetection value) {
         this.leakDetection = value;
         return this;
+    }
+
+    /** Where leaks are noted; in one of the pool's own unless set. */
+    public BlockPoolBuilder leakReport(LeakReport value) {
+        this.leakReport = value;
+        return this;
+    }
+
+    LeakReport leakReport() {
+        return leakReport == null ? new LeakReport(clock) : leakReport;
     }
 
     /** Where events go; nowhere unless set. */

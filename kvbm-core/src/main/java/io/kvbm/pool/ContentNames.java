@@ -42,6 +42,7 @@ sealed interface ContentNames {
         @Override
         public void name(SlotTable slots, int slot, int parent, int i) {
             slots.name(slot, chain, from + i);
+            slots.salt(slot, chain.saltHash());
         }
 
         @Override
@@ -71,6 +72,7 @@ sealed interface ContentNames {
                             ? StoredBlock.UNKNOWN_POSITION
                             : slots.position(parent) + 1;
             slots.name(slot, blocks.get(i).sequenceHash(), blocks.get(i).blockHash(), position);
+            slots.salt(slot, blocks.get(i).saltHash());
         }
 
         @Override

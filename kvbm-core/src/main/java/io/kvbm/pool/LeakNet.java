@@ -14,22 +14,22 @@ import org.slf4j.LoggerFactory;
  */
 final class LeakNet {
 
-    private static final int SAMPLE_MASK = 127;
-
     private static final Logger log = LoggerFactory.getLogger(LeakNet.class);
 
     private final PoolHandles pool;
-    private final int sampleMask;
+    private final LeakDetection detection;
+    private final LeakReport report;
     private int calls;
 
-    LeakNet(PoolHandles pool, LeakDetection detection) {
+    LeakNet(PoolHandles pool, LeakDetection detection, LeakReport report) {
         this.pool = pool;
-        this.sampleMask = detection == LeakDetection.FULL ? 0 : SAMPLE_MASK;
+        this.detection = detection;
+        this.report = report;
     }
 
     /** Whether the next call gets a net. Called under the pool's lock. */
     boolean isDue() {
-        return (calls++ & sampleMask) == 0;
+        return detection.isDue(calls++);
     }
 
     /**
@@ -39,18 +39,20 @@ final class LeakNet {
      * @return what calls the net off once nothing is
      */
     Runnable cast(List<?> list, int[] holds) {
-        return Collector.CLEANER.register(list, new Net(pool, holds))::clean;
+        return Collector.CLEANER.register(list, new Net(pool, holds, report))::clean;
     }
 
     private static final class Net implements Runnable {
 
         private final PoolHandles pool;
         private final int[] holds;
+        private final LeakReport report;
         private final Throwable site = new Throwable("The handles were opened here");
 
-        private Net(PoolHandles pool, int[] holds) {
+        private Net(PoolHandles pool, int[] holds, LeakReport report) {
             this.pool = pool;
             this.holds = holds;
+            this.report = report;
         }
 
         /** Called by the collector, or without anything open when the last hold was given back. */
@@ -58,6 +60,7 @@ final class LeakNet {
         public void run() {
             int[] leaked = pool.reclaim(holds);
             if (leaked.length > 0) {
+                report.add("handles or pins of the " + pool.blocks().level().tier() + " level", leaked.length, site);
                 log.warn(
                         "Blocks {} of pool {} were never closed and have been taken back; close every handle and pin, for"
                                 + " example with try-with-resources",

@@ -50,12 +50,12 @@ abstract sealed class PoolHandles extends BlockOwner implements AutoCloseable pe
     private boolean freed;
 
     PoolHandles(BlockSet blocks, SlotLedger ledger, @Nullable SlotBoard board, LeakDetection leakDetection,
-            MonotonicClock clock, int maxWaiters) {
+            LeakReport leakReport, MonotonicClock clock, int maxWaiters) {
         this.blocks = blocks;
         this.board = board;
         this.ledger = ledger;
         this.line = new WaitingLine(lock, clock, maxWaiters);
-        this.leaks = new LeakNet(this, leakDetection);
+        this.leaks = new LeakNet(this, leakDetection, leakReport);
         this.clock = clock;
     }
 

@@ -1,5 +1,8 @@
 package io.kvbm.pool;
 
+import java.util.Arrays;
+import java.util.function.IntPredicate;
+
 import org.jspecify.annotations.Nullable;
 
 import io.kvbm.block.SlotBoard;
@@ -136,30 +139,33 @@ final class SlotLedger {
         }
     }
 
-    /**
-     * Unlists every registered slot; those that are held become free with their last hold.
-     *
-     * @return the number of slots that were registered
-     */
-    int clear() {
-        int cleared = table.size();
+    /** Unlists the registered slots that fit, and says which ones; those that are held become free with their last hold. */
+    int[] unlist(IntPredicate which) {
+        int[] gone = new int[table.size()];
+        int n = 0;
         for (int slot = 0; slot < slots.size(); slot++) {
-            if (slots.is(slot, SlotState.INACTIVE)) {
-                table.remove(slot);
-                order.active(slot);
-                order.unregistered(slot);
-                leave(slot, SlotState.FREE);
-                inactive--;
-                free.add(slot);
-            } else if (slots.is(slot, SlotState.ACTIVE)) {
-                table.remove(slot);
-                order.unregistered(slot);
-                leave(slot, SlotState.UNLISTED);
-                active--;
-                unlisted++;
+            if (slots.state(slot).registered() && which.test(slot)) {
+                unlist(slot);
+                gone[n++] = slot;
             }
         }
-        return cleared;
+        return Arrays.copyOf(gone, n);
+    }
+
+    private void unlist(int slot) {
+        table.remove(slot);
+        if (slots.is(slot, SlotState.INACTIVE)) {
+            order.active(slot);
+            order.unregistered(slot);
+            leave(slot, SlotState.FREE);
+            inactive--;
+            free.add(slot);
+        } else {
+            order.unregistered(slot);
+            leave(slot, SlotState.UNLISTED);
+            active--;
+            unlisted++;
+        }
     }
 
     /** Unlists and frees every idle slot, and says which ones. */

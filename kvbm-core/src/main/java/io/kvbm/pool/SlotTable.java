@@ -45,6 +45,7 @@ final class SlotTable {
     private final long[] identities;
     private final long[] sequenceHashes;
     private final long[] blockHashes;
+    private final long[] saltHashes;
     private final long[] returnedTicks;
     private final long[] acquiredTicks;
     private final int[] positions;
@@ -56,6 +57,7 @@ final class SlotTable {
         this.identities = new long[Math.multiplyExact(slots, words)];
         this.sequenceHashes = new long[slots];
         this.blockHashes = new long[slots];
+        this.saltHashes = new long[slots];
         this.returnedTicks = new long[slots];
         this.acquiredTicks = new long[slots];
         this.positions = new int[slots];
@@ -168,6 +170,15 @@ final class SlotTable {
         sequenceHashes[slot] = sequenceHash;
         blockHashes[slot] = blockHash;
         positions[slot] = position;
+    }
+
+    /** Says whose the content of a slot is. */
+    void salt(int slot, long saltHash) {
+        saltHashes[slot] = saltHash;
+    }
+
+    long saltHash(int slot) {
+        return saltHashes[slot];
     }
 
     boolean isNamed(int slot, IdentityChain chain, int block) {

@@ -15,6 +15,7 @@ import io.kvbm.error.RemoteException;
 import io.kvbm.error.TransferException;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferControl;
+import io.kvbm.transfer.TransferEvent;
 
 /**
  * Another worker in one of its lives: what it exports, how far it can be relied on, and what runs with it. A worker that
@@ -189,8 +190,11 @@ public final class Peer {
 
     private ReadResult counted(int blocks, long bytesPerBlock, Supplier<ReadResult> read) {
         return attempt(blocks, () -> {
+            TransferEvent event = TransferEvent.begun();
             ReadResult result = read.get();
             counters.count(result, bytesPerBlock);
+            event.ended(isMapped() ? "PEER_MEMORY" : "PEER_TRANSPORT", result.blocks(),
+                    result.blocks() * bytesPerBlock, false);
             return result;
         }, result -> result.end() != ReadOutcome.CORRUPT && (isMapped() || result.end() != ReadOutcome.LATE));
     }

@@ -2,9 +2,13 @@ package io.kvbm.tier;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 
 import org.slf4j.Logger;
@@ -13,6 +17,7 @@ import org.slf4j.LoggerFactory;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.ImmutableBlock;
 import io.kvbm.block.MutableBlock;
+import io.kvbm.error.ClosedException;
 import io.kvbm.error.KvbmException;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.token.IdentityChain;
@@ -90,6 +95,27 @@ final class Offloader implements AutoCloseable {
         }
     }
 
+    /**
+     * Has something done once everything has been copied that waits, and waits for it.
+     *
+     * @throws ClosedException where nothing is copied any more
+     */
+    int afterAll(IntSupplier work) {
+        Later later = new Later(work, new CompletableFuture<>());
+        try {
+            thread.execute(later);
+            return later.result.join();
+        } catch (RejectedExecutionException e) {
+            throw closed();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof KvbmException failure ? failure : e;
+        }
+    }
+
+    private static ClosedException closed() {
+        return new ClosedException("Nothing is copied between the levels any more; clear before the manager is closed");
+    }
+
     private void letGo(int n, List<ImmutableBlock> held) {
         try {
             upper.closeAll(held);
@@ -105,8 +131,23 @@ final class Offloader implements AutoCloseable {
     @Override
     public void close() {
         for (Runnable left : thread.shutdownNow()) {
-            if (left instanceof Job job) {
-                job.letGo();
+            switch (left) {
+                case Job job -> job.letGo();
+                case Later later -> later.result.completeExceptionally(closed());
+                default -> log.debug("{} is dropped, as the manager is closing", left); // a look at what was found
+            }
+        }
+    }
+
+    /** What somebody waits for. */
+    private record Later(IntSupplier work, CompletableFuture<Integer> result) implements Runnable {
+
+        @Override
+        public void run() {
+            try {
+                result.complete(work.getAsInt());
+            } catch (RuntimeException | Error e) {
+                result.completeExceptionally(e);
             }
         }
     }

@@ -2,6 +2,7 @@ package io.kvbm.tier;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.function.ToIntFunction;
 
 import io.kvbm.block.BlockHandle;
 import io.kvbm.block.ImmutableBlock;
@@ -18,6 +19,8 @@ import io.kvbm.transfer.TransferDispatcher;
  */
 public final class Tiering implements AutoCloseable {
 
+    private final BlockPool upper;
+    private final BlockPool lower;
     private final Offloader offloader;
     private final Onboarder onboarder;
 
@@ -30,6 +33,8 @@ public final class Tiering implements AutoCloseable {
      */
     public Tiering(BlockPool upper, BlockPool lower, TransferDispatcher transfers, TierLimits limits, Duration timeout,
             MonotonicClock clock, RouteObserver observer) {
+        this.upper = upper;
+        this.lower = lower;
         Copier copier = new Copier(transfers, clock, observer);
         this.offloader = new Offloader(upper, lower, copier, limits, () -> new TransferControl(clock, timeout));
         this.onboarder = new Onboarder(upper, lower, copier, limits.batchBlocks());
@@ -69,6 +74,16 @@ public final class Tiering implements AutoCloseable {
      */
     public int onboard(IdentityChain chain, int from, List<BlockHandle> blocks, TransferControl control) {
         return onboarder.onboard(chain, from, blocks, control);
+    }
+
+    /**
+     * Has something done to the upper level, and to the lower one as soon as nothing that was offloaded before can be
+     * registered there any more.
+     *
+     * @return what both have given, in sum
+     */
+    public int clear(ToIntFunction<BlockPool> clearing) {
+        return clearing.applyAsInt(upper) + offloader.afterAll(() -> clearing.applyAsInt(lower));
     }
 
     /** What has become of the blocks of a route. */

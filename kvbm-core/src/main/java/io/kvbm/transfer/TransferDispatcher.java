@@ -195,13 +195,18 @@ public final class TransferDispatcher implements AutoCloseable {
                 .orElseThrow(() -> new TransferException(TransferException.Kind.INCOMPATIBLE_TYPES,
                         "No engine moves bytes by " + plan.strategy() + ", as block " + plan.sources().getFirst().id()
                                 + " to block " + plan.destinations().getFirst().id() + " would need"));
+        TransferEvent event = TransferEvent.begun();
+        boolean moved = false;
         try {
             engine.transfer(plan, control);
+            moved = true;
         } catch (KvbmException e) {
             throw e;
         } catch (RuntimeException e) {
             throw new TransferException(TransferException.Kind.EXECUTION_FAILED, "The transfer of "
                     + plan.sources().size() + " blocks by " + plan.strategy() + " failed: " + e.getMessage(), e);
+        } finally {
+            event.ended(plan.strategy().name(), plan.sources().size(), plan.bytes(), !moved);
         }
     }
 

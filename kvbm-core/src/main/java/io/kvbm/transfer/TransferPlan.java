@@ -21,4 +21,9 @@ public record TransferPlan(List<Pin> sources, List<Pin> destinations, int firstL
     public boolean allLayers() {
         return firstLayer == 0 && endLayer == sources.getFirst().layout().numLayers();
     }
+
+    /** The bytes that are moved. */
+    public long bytes() {
+        return sources.getFirst().layout().layerSize() * (endLayer - firstLayer) * sources.size();
+    }
 }

@@ -30,6 +30,7 @@ import io.kvbm.KvBlockManager;
 import io.kvbm.KvBlockManagerConfig;
 import io.kvbm.KvManagerRuntimeConfig;
 import io.kvbm.KvManagerSharingConfig;
+import io.kvbm.KvSequence;
 import io.kvbm.spring.boot.actuate.KvbmEndpoint;
 import io.kvbm.spring.boot.actuate.KvbmEndpointAutoConfiguration;
 import io.kvbm.spring.boot.autoconfigure.KvBlockManagerConfigCustomizer;
@@ -38,6 +39,7 @@ import io.kvbm.spring.boot.discovery.KvbmCluster;
 import io.kvbm.spring.boot.metrics.KvbmMetricsAutoConfiguration;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 /** The document says what the code does: its tables are those of the metadata and of the registry. */
 class ConfigurationDocumentTest {
@@ -110,11 +112,27 @@ class ConfigurationDocumentTest {
                     .hostLayout(Objects.requireNonNull(config.hostLayout()))
                     .sharing(KvManagerSharingConfig.builder().build())
                     .build())) {
-                var _ = context.getBean(KvBlockManager.class).importBlockset(peer.exportBlockset());
-                JsonNode live = JSON.valueToTree(context.getBean(KvbmEndpoint.class).manager());
-                assertThat(paths("", sample)).isEqualTo(paths("", live));
+                KvBlockManager manager = context.getBean(KvBlockManager.class);
+                var _ = manager.importBlockset(peer.exportBlockset());
+                leak(manager);
+                try (KvSequence _ = manager.open(new int[1], "")) {
+                    JsonNode live = JSON.valueToTree(context.getBean(KvbmEndpoint.class).manager());
+                    assertThat(paths("", sample)).isEqualTo(paths("", live));
+                }
             }
         });
+    }
+
+    private static void leak(KvBlockManager manager) {
+        forget(manager);
+        await().until(() -> {
+            System.gc();
+            return !manager.leaks().isEmpty();
+        });
+    }
+
+    private static void forget(KvBlockManager manager) {
+        assertThat(manager.open(new int[1], "").length()).isOne();
     }
 
     /** A cluster of which everything has a value. */

@@ -18,6 +18,7 @@ import org.springframework.boot.context.annotation.ImportCandidates;
 import org.springframework.context.annotation.Bean;
 
 import io.kvbm.spring.boot.actuate.KvbmEndpoint;
+import io.kvbm.spring.boot.actuate.ManagerDescriptor;
 import io.kvbm.spring.boot.autoconfigure.InvalidKvbmPropertyException;
 import io.kvbm.spring.boot.autoconfigure.KvBlockManagerConfigCustomizer;
 import io.kvbm.spring.boot.autoconfigure.KvbmProperties;
@@ -35,6 +36,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 class HouseRulesTest {
 
     private static final Set<String> SHOWN = Set.of(KvbmProperties.class.getName(), KvbmEndpoint.class.getName(),
+            ManagerDescriptor.class.getName(),
             KvBlockManagerConfigCustomizer.class.getName(), KvbmCluster.class.getName(),
             InvalidKvbmPropertyException.class.getName());
 

@@ -1,41 +1,22 @@
 package io.kvbm.spring.boot.actuate;
 
-import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.TreeMap;
-import java.util.stream.Stream;
-
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.actuate.endpoint.Access;
+import org.springframework.boot.actuate.endpoint.annotation.DeleteOperation;
 import org.springframework.boot.actuate.endpoint.annotation.Endpoint;
 import org.springframework.boot.actuate.endpoint.annotation.ReadOperation;
 
 import io.kvbm.KvBlockManager;
-import io.kvbm.KvManagerModelConfig;
-import io.kvbm.ManagerStats;
-import io.kvbm.block.BlockSet;
-import io.kvbm.pool.BlockPool;
-import io.kvbm.pool.PoolStats;
-import io.kvbm.remote.LeaseStats;
-import io.kvbm.remote.Peer;
-import io.kvbm.remote.PeerIndexStats;
-import io.kvbm.remote.PeerState;
-import io.kvbm.remote.PeerStats;
-import io.kvbm.remote.Peering;
-import io.kvbm.remote.ReadOutcome;
-import io.kvbm.remote.TakeStats;
 import io.kvbm.spring.boot.discovery.KvbmCluster;
-import io.kvbm.storage.MemoryRange;
-import io.kvbm.storage.StorageType;
-import io.kvbm.tier.Route;
-import io.kvbm.tier.RouteStats;
-import io.kvbm.tier.Tiering;
 
-/** The block manager at this moment: sizes and counters, never content, tokens, or whether a prompt is cached. */
+/** The block manager at this moment, and a way to have it forget what it holds where that access was granted. */
 @Endpoint(id = "kvbm", defaultAccess = Access.READ_ONLY)
 public final class KvbmEndpoint {
+
+    private static final Logger log = LoggerFactory.getLogger(KvbmEndpoint.class);
 
     private final KvBlockManager manager;
     private final ObjectProvider<KvbmCluster> cluster;
@@ -48,199 +29,26 @@ public final class KvbmEndpoint {
     /** The block manager at this moment. */
     @ReadOperation
     public ManagerDescriptor manager() {
-        return new ManagerDescriptor(Long.toUnsignedString(manager.workerId()), manager.fingerprint().toString(),
-                ModelDescriptor.of(manager.model()), manager.pools().stream().map(LevelDescriptor::of).toList(),
-                manager.tiering().map(RouteDescriptor::of).orElse(List.of()),
-                SequencesDescriptor.of(manager.stats()), manager.events().nextSequence(),
-                manager.transfers().inFlight(),
-                manager.peering().map(peering -> ClusterDescriptor.of(peering, cluster.getIfAvailable())).orElse(null));
+        return ManagerDescriptor.of(manager, cluster.getIfAvailable());
     }
 
     /**
-     * The block manager.
+     * Makes blocks unfindable on this instance, on every level. Requests under way go on with those that they hold.
      *
-     * @param workerId this instance among all workers, an unsigned decimal
-     * @param fingerprint what makes content interchangeable with other workers
-     * @param model the geometry of a block
-     * @param levels levels of memory, nearest first
-     * @param routes the ways between them
-     * @param sequences what requests asked for
-     * @param events events published; there are none while nobody listens
-     * @param transfersInFlight transfers under way
-     * @param cluster what is known of other instances; null where nothing is shared
+     * @param tenant whose; all where it is left out, and the one without a name where it is empty
      */
-    public record ManagerDescriptor(String workerId, String fingerprint, ModelDescriptor model,
-            List<LevelDescriptor> levels, List<RouteDescriptor> routes, SequencesDescriptor sequences, long events,
-            int transfersInFlight,
-            @Nullable ClusterDescriptor cluster) {}
-
-    /**
-     * Other instances.
-     *
-     * @param epoch when this instance was started, in wall milliseconds
-     * @param publication whether others find this instance in the catalog; null where nobody looks
-     * @param addresses addresses that are watched
-     * @param disputed worker ids that more than one instance has
-     * @param refusals questions that others did not answer as they should
-     * @param rejected questions of others that were turned away
-     * @param nixl which NIXL is used and how, or why none is; null where nobody looks
-     * @param peers the instances that are known
-     * @param index what peers are believed to hold
-     * @param taken what became of blocks that the index proposed
-     * @param leases what is held for others
-     */
-    public record ClusterDescriptor(String epoch, KvbmCluster.@Nullable Publication publication, int addresses,
-            List<String> disputed, long refusals, long rejected, @Nullable String nixl, List<PeerDescriptor> peers,
-            PeerIndexStats index, TakeStats taken, LeaseStats leases) {
-
-        static ClusterDescriptor of(Peering peering, @Nullable KvbmCluster cluster) {
-            return new ClusterDescriptor(Long.toUnsignedString(peering.local().epoch()),
-                    cluster == null ? null : cluster.publication(), cluster == null ? 0 : cluster.addresses(),
-                    cluster == null ? List.of()
-                            : cluster.disputed().stream().map(Long::toUnsignedString).sorted().toList(),
-                    cluster == null ? 0 : cluster.refusals(), cluster == null ? 0 : cluster.rejected(),
-                    cluster == null ? null : cluster.nixl(),
-                    peering.peers().stream().map(peer -> PeerDescriptor.of(peering, peer)).toList(),
-                    peering.index().stats(), peering.taker().stats(), peering.leases().stats());
-        }
+    @DeleteOperation
+    public ClearedDescriptor clear(@Nullable String tenant) {
+        int blocks = tenant == null ? manager.clear() : manager.clear(tenant);
+        log.info("{} blocks of {} were cleared, as an operator has asked", blocks,
+                tenant == null ? "all tenants" : "one tenant");
+        return new ClearedDescriptor(blocks);
     }
 
     /**
-     * Another instance.
+     * What was cleared.
      *
-     * @param workerId its number, an unsigned decimal
-     * @param epoch when it was started, in wall milliseconds
-     * @param state how far it can be relied on
-     * @param paused whether it is left alone after failures
-     * @param transport how its blocks are read: {@code same-host}, {@code nixl}, or {@code none}
-     * @param sameModel whether what it holds can be of use here
-     * @param blocksKnown blocks that it is believed to hold
-     * @param blocksTaken blocks read from it
-     * @param bytesTaken their bytes
-     * @param misses reads that ended early, by reason
+     * @param blocks how many blocks are found no more, those of every level counted
      */
-    public record PeerDescriptor(String workerId, String epoch, PeerState state, boolean paused, String transport,
-            boolean sameModel, long blocksKnown, long blocksTaken, long bytesTaken, Map<ReadOutcome, Long> misses) {
-
-        static PeerDescriptor of(Peering peering, Peer peer) {
-            PeerStats stats = peer.stats();
-            return new PeerDescriptor(Long.toUnsignedString(peer.workerId()), Long.toUnsignedString(peer.epoch()),
-                    peer.state(), peer.isPaused(), transport(peer), peer.hits(),
-                    peering.index().blocks(peer.workerId()), stats.blocksRead(), stats.bytesRead(),
-                    new TreeMap<>(stats.misses()));
-        }
-
-        private static String transport(Peer peer) {
-            if (peer.isMapped()) {
-                return "same-host";
-            }
-            return peer.isReadable() ? "nixl" : "none";
-        }
-    }
-
-    /**
-     * The geometry of a block.
-     *
-     * @param layers transformer layers
-     * @param outer regions per layer
-     * @param pageSize tokens per block
-     * @param innerDim elements per token in one region
-     * @param dtype element type
-     * @param identity how blocks are identified
-     */
-    public record ModelDescriptor(int layers, int outer, int pageSize, int innerDim, String dtype, String identity) {
-
-        static ModelDescriptor of(KvManagerModelConfig model) {
-            return new ModelDescriptor(model.numLayers(), model.outerDim(), model.pageSize(), model.innerDim(),
-                    model.dtype().name(), model.identityKind().name());
-        }
-    }
-
-    /**
-     * A level.
-     *
-     * @param tier its name
-     * @param lost whether its memory is gone with the GPU that it was on
-     * @param blockBytes bytes of data in a block
-     * @param memory where the blocks lie
-     * @param hitRate blocks returned by prefix matches over identities asked for, since the start
-     * @param stats its counts
-     */
-    public record LevelDescriptor(String tier, boolean lost, long blockBytes, MemoryDescriptor memory, double hitRate,
-            PoolStats stats) {
-
-        static LevelDescriptor of(BlockPool pool) {
-            PoolStats stats = pool.stats();
-            BlockSet blocks = pool.blocks();
-            return new LevelDescriptor(blocks.level().tier(), blocks.isLost(), blocks.layout().bytesPerBlock(),
-                    MemoryDescriptor.of(blocks), rate(stats.matchBlocksReturned(), stats.matchHashesRequested()),
-                    stats);
-        }
-    }
-
-    /**
-     * A way between two levels.
-     *
-     * @param from the tier that blocks are copied from
-     * @param to the tier that they are copied to
-     * @param stats what has become of them
-     */
-    public record RouteDescriptor(String from, String to, RouteStats stats) {
-
-        static List<RouteDescriptor> of(Tiering tiering) {
-            return Stream.of(Route.values())
-                    .map(route -> new RouteDescriptor(route.from().tier(), route.to().tier(), tiering.stats(route)))
-                    .toList();
-        }
-    }
-
-    /**
-     * The memory of a level.
-     *
-     * @param kind {@code system}, {@code pinned}, which is for the GPU to reach, or {@code device}
-     * @param bytes its size
-     * @param reservedBytes those of them that the system has backed
-     * @param layout how blocks are laid out
-     * @param shared whether other processes may read it
-     * @param pages the pages that host memory is made of
-     */
-    public record MemoryDescriptor(String kind, long bytes, long reservedBytes, String layout, boolean shared,
-            String pages) {
-
-        static MemoryDescriptor of(BlockSet blocks) {
-            List<MemoryRange> ranges = blocks.ranges();
-            return new MemoryDescriptor(kind(blocks.storageType()),
-                    ranges.stream().mapToLong(MemoryRange::size).sum(),
-                    ranges.stream().mapToLong(MemoryRange::reservedBytes).sum(), blocks.layout().type().name(),
-                    ranges.stream().allMatch(MemoryRange::shared), ranges.getFirst().pages().name());
-        }
-
-        private static String kind(StorageType type) {
-            return type.getClass().getSimpleName().toLowerCase(Locale.ROOT);
-        }
-    }
-
-    /**
-     * What requests asked for since the start.
-     *
-     * @param open sequences that are open
-     * @param opened sequences opened
-     * @param leaked sequences that were never closed
-     * @param tokensRequested tokens that sequences were opened with
-     * @param tokensReused those of them whose K/V was found
-     * @param reuseRate their ratio
-     */
-    public record SequencesDescriptor(long open, long opened, long leaked, long tokensRequested, long tokensReused,
-            double reuseRate) {
-
-        static SequencesDescriptor of(ManagerStats stats) {
-            return new SequencesDescriptor(stats.openSequences(), stats.sequencesOpened(), stats.sequencesLeaked(),
-                    stats.tokensRequested(), stats.tokensReused(),
-                    rate(stats.tokensReused(), stats.tokensRequested()));
-        }
-    }
-
-    private static double rate(long part, long whole) {
-        return whole == 0 ? 0 : (double) part / whole;
-    }
+    public record ClearedDescriptor(int blocks) {}
 }

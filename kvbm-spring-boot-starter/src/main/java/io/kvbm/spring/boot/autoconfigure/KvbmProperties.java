@@ -24,7 +24,8 @@ import io.kvbm.token.IdentityKind;
  * @param workerId Number of this instance among all workers, an unsigned 64-bit decimal. Random at each start unless set.
  * @param identity How blocks are identified. XXH3 is for trusted input only.
  * @param reuse Which block that nobody holds is reused first.
- * @param leakDetection How many of the calls that open block handles have a leak net below them.
+ * @param leakDetection How many of the calls that open block handles have a leak net below them, and of how many
+ *        sequences it is noted where they were opened.
  * @param model Model whose K/V is cached.
  * @param host Host memory, level G2.
  * @param device GPU memory, level G1.

@@ -31,17 +31,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 /** Over HTTP, as an operator sees it. */
 class KvbmEndpointTest {
 
+    private static final int[] PROMPT = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    private static final String WRITABLE = "management.endpoint.kvbm.access=unrestricted";
     private static final String EXPOSED = "management.endpoints.web.exposure.include=kvbm,health,info";
 
     @Test
     void itShowsSizesAndCounters() throws Exception {
         try (Server server = new Server(EXPOSED, "kvbm.worker-id=18446744073709551615", "kvbm.model.id=small",
                 "kvbm.model.revision=r1")) {
-            int[] prompt = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-            try (KvSequence sequence = server.manager().open(prompt, "")) {
-                sequence.computed(prompt.length);
+            try (KvSequence sequence = server.manager().open(PROMPT, "")) {
+                sequence.computed(PROMPT.length);
             }
-            try (KvSequence _ = server.manager().open(prompt, "")) {
+            try (KvSequence _ = server.manager().open(PROMPT, "")) {
                 HttpResponse<String> response = server.call("GET", "/actuator/kvbm");
                 assertThat(response.statusCode()).isEqualTo(200);
                 assertThat(response.headers().firstValue("Content-Type").orElseThrow()).contains("json");
@@ -74,6 +75,13 @@ class KvbmEndpointTest {
                 assertThat(json.<Integer>read("$.sequences.tokensRequested")).isEqualTo(18);
                 assertThat(json.<Integer>read("$.sequences.tokensReused")).isEqualTo(8);
                 assertThat(json.<Double>read("$.sequences.reuseRate")).isEqualTo(8.0 / 18);
+                assertThat(json.<Integer>read("$.sequences.oldest[0].blocks")).isEqualTo(3);
+                assertThat(json.<Integer>read("$.sequences.oldest[0].ageMillis")).isNotNegative();
+                assertThat(json.<List<?>>read("$.sequences.oldest")).hasSize(1);
+                assertThat(json.<List<?>>read("$.leaks")).isEmpty();
+                assertThat(json.<String>read("$.configuration.reuse")).isEqualTo("LINEAGE");
+                assertThat(json.<String>read("$.configuration.transferTimeout")).isEqualTo("PT30S");
+                assertThat(json.<String>read("$.configuration.sharing.checksums")).isEqualTo("SAMPLED");
                 assertThat(json.<Integer>read("$.transfersInFlight")).isZero();
                 assertThat(json.<Integer>read("$.events")).isOne();
                 assertThat(json.<String>read("$.cluster.publication")).isEqualTo("STATIC");
@@ -99,9 +107,50 @@ class KvbmEndpointTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"POST", "DELETE", "PUT", "PATCH"})
-    void itIsReadOnly(String method) throws Exception {
-        try (Server server = new Server(EXPOSED, "management.endpoint.kvbm.access=unrestricted")) {
+    void itIsReadOnlyUnlessMoreIsGranted(String method) throws Exception {
+        try (Server server = new Server(EXPOSED)) {
             assertThat(server.call(method, "/actuator/kvbm").statusCode()).isEqualTo(405);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"POST", "PUT", "PATCH"})
+    void nothingButToClearIsGranted(String method) throws Exception {
+        try (Server server = new Server(EXPOSED, WRITABLE)) {
+            assertThat(server.call(method, "/actuator/kvbm").statusCode()).isEqualTo(405);
+        }
+    }
+
+    @Test
+    void whoMayWriteClearsOneTenantOrAll() throws Exception {
+        try (Server server = new Server(EXPOSED, WRITABLE)) {
+            KvBlockManager manager = server.manager();
+            for (String tenant : List.of("", "a", "b")) {
+                try (KvSequence sequence = manager.open(PROMPT, tenant)) {
+                    sequence.computed(PROMPT.length);
+                }
+            }
+            assertThat(cleared(server, "?tenant=a")).isEqualTo(2);
+            assertThat(reused(manager, "a")).isZero();
+            assertThat(reused(manager, "b")).isEqualTo(8);
+            assertThat(cleared(server, "?tenant=nobody")).isZero();
+            assertThat(cleared(server, "?tenant=")).isEqualTo(2);
+            assertThat(reused(manager, "")).isZero();
+            assertThat(reused(manager, "b")).isEqualTo(8);
+            assertThat(cleared(server, "")).isEqualTo(2);
+            assertThat(reused(manager, "b")).isZero();
+        }
+    }
+
+    private static int cleared(Server server, String query) throws IOException, InterruptedException {
+        HttpResponse<String> response = server.call("DELETE", "/actuator/kvbm" + query);
+        assertThat(response.statusCode()).isEqualTo(200);
+        return JsonPath.parse(response.body()).read("$.blocks");
+    }
+
+    private static int reused(KvBlockManager manager, String tenant) {
+        try (KvSequence sequence = manager.open(PROMPT, tenant)) {
+            return sequence.reusedTokens();
         }
     }
 

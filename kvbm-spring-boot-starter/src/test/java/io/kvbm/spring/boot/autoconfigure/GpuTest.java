@@ -54,8 +54,8 @@ import io.kvbm.pool.BlockPool;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.spring.boot.StartupMain;
 import io.kvbm.spring.boot.actuate.KvbmEndpoint;
-import io.kvbm.spring.boot.actuate.KvbmEndpoint.LevelDescriptor;
-import io.kvbm.spring.boot.actuate.KvbmEndpoint.ManagerDescriptor;
+import io.kvbm.spring.boot.actuate.ManagerDescriptor;
+import io.kvbm.spring.boot.actuate.ManagerDescriptor.LevelDescriptor;
 import io.kvbm.storage.StorageType;
 import io.kvbm.tier.Route;
 

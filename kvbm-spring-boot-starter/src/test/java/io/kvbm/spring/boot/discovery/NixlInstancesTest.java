@@ -16,7 +16,7 @@ import org.junit.jupiter.api.condition.EnabledIf;
 import io.kvbm.nixl.Nixl;
 import io.kvbm.nixl.NixlLibrary;
 import io.kvbm.spring.boot.actuate.KvbmEndpoint;
-import io.kvbm.spring.boot.actuate.KvbmEndpoint.ClusterDescriptor;
+import io.kvbm.spring.boot.actuate.ManagerDescriptor.ClusterDescriptor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
