@@ -1,7 +1,6 @@
 package io.kvbm;
 
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -42,7 +41,6 @@ import io.kvbm.remote.GetRequest;
 import io.kvbm.remote.LocalWorker;
 import io.kvbm.remote.Peer;
 import io.kvbm.remote.Peering;
-import io.kvbm.remote.PrefixTaker;
 import io.kvbm.remote.PutRequest;
 import io.kvbm.storage.BlockMemory;
 import io.kvbm.storage.CacheLevel;
@@ -73,9 +71,6 @@ public final class KvBlockManager implements AutoCloseable {
 
     /** The block set of the device level. */
     public static final int DEVICE_BLOCK_SET = 2;
-
-    /** How often peers are asked for what is still missing of a sequence. */
-    private static final int MAX_TAKES = 4;
 
     private final KvBlockManagerConfig config;
     private final long workerId;
@@ -478,42 +473,13 @@ public final class KvBlockManager implements AutoCloseable {
         }
         TransferControl onboarding = new TransferControl(clock, onboardTimeout);
         int held = tiering.onboard(chain, from, blocks, onboarding);
-        int missing = blocks.size() - held;
-        if (peering == null || missing == 0 || takeBelow(chain, from + held, missing) == 0) {
+        if (peering == null || held == blocks.size() || peering.taker()
+                .takeInto(Objects.requireNonNull(host), chain, from + held, from + blocks.size(),
+                        new TransferControl(clock, takeTimeout)) == 0) {
             return new Taken(held, 0);
         }
         int taken = tiering.onboard(chain, from + held, blocks.subList(held, blocks.size()), onboarding);
         return new Taken(held + taken, taken);
-    }
-
-    /** Takes what peers hold into the host level, from where it is onboarded; returns how many blocks have come. */
-    private int takeBelow(IdentityChain chain, int from, int wanted) {
-        BlockPool below = Objects.requireNonNull(host);
-        PrefixTaker taker = Objects.requireNonNull(peering).taker();
-        TransferControl control = new TransferControl(clock, takeTimeout);
-        int taken = 0;
-        for (int n = 0; n < MAX_TAKES && taken < wanted && control.mayGoOn(); n++) {
-            int room = Math.min(taker.proposes(chain, from + taken, from + wanted), below.availableBlocks());
-            if (room == 0) {
-                break;
-            }
-            try {
-                taken += takeBelow(below, taker, chain, from + taken, room, control);
-            } catch (KvbmException e) {
-                break; // somebody else was faster to have the blocks
-            }
-        }
-        return taken;
-    }
-
-    private static int takeBelow(BlockPool below, PrefixTaker taker, IdentityChain chain, int from, int n,
-            TransferControl control) {
-        List<BlockHandle> own = new ArrayList<>(below.allocateBlocks(n));
-        try {
-            return taker.take(below, chain, from, own, control);
-        } finally {
-            below.closeAll(own);
-        }
     }
 
     /** Has what a sequence has found stay in the level below as well. */

@@ -1,5 +1,6 @@
 package io.kvbm.remote;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
@@ -42,13 +43,6 @@ public final class PrefixTaker {
     }
 
     /**
-     * How many of a sequence's blocks {@code from}, {@code from + 1}, … below {@code to} one peer is believed to have.
-     */
-    public int proposes(IdentityChain chain, int from, int to) {
-        return index.prefix(chain, from, to, new PeerRun(0));
-    }
-
-    /**
      * Puts registered blocks that hold a sequence's blocks {@code from}, {@code from + 1}, … in the place of private ones,
      * as many as peers have. What the private blocks hold that are left is undefined afterwards.
      *
@@ -69,6 +63,39 @@ public final class PrefixTaker {
             done += some;
         }
         return done;
+    }
+
+    /**
+     * Takes a sequence's blocks {@code from}, {@code from + 1}, … below {@code to} into a pool, where they are registered
+     * and nobody holds them, as many as peers have and as there is room for.
+     *
+     * @param control whether to go on; where not, what was taken so far counts
+     * @return the number of blocks that were taken
+     */
+    public int takeInto(BlockPool pool, IdentityChain chain, int from, int to, TransferControl control) {
+        int at = from;
+        for (int n = 0; n < MAX_RUNS && at < to && control.mayGoOn(); n++) {
+            int room = Math.min(index.prefix(chain, at, to, new PeerRun(0)), pool.availableBlocks());
+            int some = room == 0 ? 0 : takeRoom(pool, chain, at, room, control);
+            if (some == 0) {
+                break;
+            }
+            at += some;
+        }
+        return at - from;
+    }
+
+    private int takeRoom(BlockPool pool, IdentityChain chain, int from, int n, TransferControl control) {
+        List<BlockHandle> own = new ArrayList<>(n);
+        try {
+            own.addAll(pool.allocateBlocks(n));
+            return take(pool, chain, from, own, control);
+        } catch (KvbmException e) {
+            log.debug("{} blocks from block {} on are not taken: {}", n, from, e.getMessage()); // others were faster
+            return 0;
+        } finally {
+            pool.closeAll(own);
+        }
     }
 
     private int attempt(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,
