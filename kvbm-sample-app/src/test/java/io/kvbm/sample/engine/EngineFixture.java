@@ -44,12 +44,16 @@ final class EngineFixture implements AutoCloseable {
     }
 
     EngineFixture(int blocks, String model) {
+        this(blocks, model, LeakDetection.FULL);
+    }
+
+    EngineFixture(int blocks, String model, LeakDetection leakDetection) {
         ModelFiles files = ModelFiles.at(model);
         this.decoder = new Decoder(files, Provider.CPU);
         this.manager = KvBlockManager.create(KvBlockManagerConfig.builder()
                 .runtime(KvManagerRuntimeConfig.builder().workerId(7).build())
                 .model(KvManagerModelConfig.of(decoder.config().identity(PAGE)))
-                .leakDetection(LeakDetection.FULL)
+                .leakDetection(leakDetection)
                 .hostLayout(KvManagerLayoutConfig.builder().numBlocks(blocks).allocator(this::remembered).build())
                 .build());
         this.tokenizer = new TextTokenizer(files);
