@@ -114,8 +114,8 @@ function account(usage, first, reuse) {
   }
   const row = element("tr");
   const share = Math.round(100 * cached / usage.prompt_tokens);
-  for (const cell of [usage.prompt_tokens, `${cached} (${share} %)`, `${first.toFixed(0)} ms`,
-    reuse ? "" : "without reuse"]) {
+  const note = !reuse ? "without reuse" : peer ? `${peer} from a peer` : "";
+  for (const cell of [usage.prompt_tokens, `${cached} (${share} %)`, `${first.toFixed(0)} ms`, note]) {
     row.append(element("td", "", cell));
   }
   $("answers").prepend(row);

@@ -3,11 +3,9 @@ package io.kvbm;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -22,8 +20,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 @EnabledOnOs(OS.LINUX)
 class DocumentedCodeTest {
 
-    private static final Path REPOSITORY = Path.of("..");
-    private static final Pattern JAVA = Pattern.compile("^```java\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL);
     private static final Pattern CLASS = Pattern.compile("^class (\\w+) \\{$", Pattern.MULTILINE);
     private static final Pattern PRINTS = Pattern.compile("^ *System\\.out\\.println\\(.*\\); // (.*)$",
             Pattern.MULTILINE);
@@ -38,20 +34,11 @@ class DocumentedCodeTest {
     }
 
     static List<Program> programs() throws IOException {
-        List<Program> programs = new ArrayList<>();
-        try (Stream<Path> docs = Files.list(REPOSITORY.resolve("docs"))) {
-            for (Path document : Stream.concat(Stream.of(REPOSITORY.resolve("README.md")), docs)
-                    .filter(path -> path.toString().endsWith(".md"))
-                    .sorted()
-                    .toList()) {
-                JAVA.matcher(Files.readString(document))
-                        .results()
-                        .map(block -> block.group(1))
-                        .filter(code -> code.contains("static void main("))
-                        .forEach(code -> programs.add(new Program(name(code), code)));
-            }
-        }
-        return programs;
+        return Documents.blocks("java")
+                .map(Documents.Block::text)
+                .filter(code -> code.contains("static void main("))
+                .map(code -> new Program(name(code), code))
+                .toList();
     }
 
     private static String name(String code) {

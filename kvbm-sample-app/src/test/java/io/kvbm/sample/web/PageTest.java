@@ -197,6 +197,7 @@ class PageTest {
             assertThat(all("#blocks .peer")).hasSize(blocks - 1)
                     .allSatisfy(block -> assertThat(block.getDomAttribute("title")).endsWith("from a peer"));
             assertThat(all("#blocks .new")).hasSize(1);
+            assertThat(all("#answers tr").getFirst().getText()).endsWith(" from a peer");
             until(() -> peer().endsWith(" " + (blocks - 1)));
             picture("peer");
 
@@ -207,6 +208,7 @@ class PageTest {
             assertThat(all("#answers tr")).hasSize(3);
             phone();
             nothingIsCutOff();
+            browser.executeScript("document.getElementById('answers').scrollIntoView({block: 'center'})");
             picture("peer-phone");
         }
     }
