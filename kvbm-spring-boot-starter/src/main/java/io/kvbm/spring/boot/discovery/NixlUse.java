@@ -101,8 +101,8 @@ record NixlUse(@Nullable NixlTransport transport, String description) implements
     private static NixlUse required(String property, String value, NixlUse use) {
         if (use.transport == null) {
             throw new InvalidKvbmPropertyException(property, "is " + value + ", but " + use.description,
-                    "Do what the description says (NIXL is in the Python wheel nixl-cu12, and"
-                            + " kvbm.nixl.library-path says where it is), or leave " + property
+                    "Do what the description says (NIXL is in the Python wheel nixl-cu12, kvbm.nixl.library-path says"
+                            + " where it is, and kvbm.nixl.backend what it uses), or leave " + property
                             + " out to do without it.");
         }
         return use;
