@@ -1,6 +1,7 @@
 package io.kvbm.sample.web;
 
 import java.io.IOException;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -25,18 +26,24 @@ import org.openqa.selenium.chrome.ChromeOptions;
 import org.openqa.selenium.logging.LogType;
 import org.openqa.selenium.support.ui.WebDriverWait;
 import org.springframework.beans.factory.annotation.Autowired;
+import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.boot.test.context.SpringBootTest;
 import org.springframework.boot.test.web.server.LocalServerPort;
+import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.test.context.DynamicPropertyRegistry;
+import org.springframework.test.context.DynamicPropertySource;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.pool.PoolStats;
+import io.kvbm.sample.SampleApplication;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 /** The page at {@code /}, clicked and read in a browser, where {@code .ci/browser} has put one. */
 @Tag("browser")
 @EnabledIf("browserIsThere")
-@SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = "kvbm.host.size=8MB")
+@SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = {"kvbm.host.size=8MB",
+    "kvbm.cluster.poll-interval=100ms", "kvbm.cluster.ask-interval=200ms"})
 class PageTest {
 
     private static final Path BROWSER = Path.of("/usr/bin/chromium");
@@ -49,12 +56,23 @@ class PageTest {
             + " the encoding used to decode or encode the file.";
 
     private static ChromeDriver browser;
+    private static int otherPort;
 
     @LocalServerPort
     private int port;
 
     @Autowired
     private KvBlockManager manager;
+
+    /** Where another instance is looked for; it is there in one test only. */
+    @DynamicPropertySource
+    static void anotherInstance(DynamicPropertyRegistry properties) throws IOException {
+        try (ServerSocket free = new ServerSocket(0)) {
+            otherPort = free.getLocalPort();
+        }
+        properties.add("spring.cloud.discovery.client.simple.instances.kvbm-sample[0].uri",
+                () -> "http://localhost:" + otherPort);
+    }
 
     static boolean browserIsThere() {
         String required = System.getenv().getOrDefault("KVBM_REQUIRE", "");
@@ -68,7 +86,9 @@ class PageTest {
         options.setBinary(BROWSER.toFile());
         options.addArguments("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                "--disable-default-apps", "--no-first-run", "--metrics-recording-only");
+                "--disable-default-apps", "--no-first-run", "--metrics-recording-only", "--disable-extensions",
+                "--disable-domain-reliability", "--disable-features=MediaRouter,OptimizationHints,Translate",
+                "--renderer-process-limit=1");
         options.setCapability("goog:loggingPrefs", Map.of(LogType.BROWSER, "ALL"));
         browser = new ChromeDriver(new ChromeDriverService.Builder().usingDriverExecutable(DRIVER.toFile()).build(),
                 options);
@@ -84,7 +104,11 @@ class PageTest {
     void load() {
         manager.host().orElseThrow().clear();
         browser.manage().window().setSize(new Dimension(1280, 900));
-        browser.get("http://localhost:" + port + "/");
+        load(port);
+    }
+
+    private static void load(int at) {
+        browser.get("http://localhost:" + at + "/");
         until(() -> !text("model").isEmpty());
     }
 
@@ -118,6 +142,15 @@ class PageTest {
         Files.write(PICTURES.resolve(name + ".png"), browser.getScreenshotAs(OutputType.BYTES));
     }
 
+    private static void phone() {
+        browser.manage().window().setSize(new Dimension(390, 844));
+    }
+
+    private static void nothingIsCutOff() {
+        Long wide = (Long) browser.executeScript("return document.documentElement.scrollWidth - window.innerWidth");
+        assertThat(wide).isLessThanOrEqualTo(0);
+    }
+
     private static void prompts() {
         browser.findElement(By.cssSelector("input[value=completion]")).click();
         WebElement most = browser.findElement(By.id("most"));
@@ -145,6 +178,47 @@ class PageTest {
         assertThat(all("#blocks .new")).hasSize(blocks);
         assertThat(all("#answers tr").getFirst().getText()).endsWith("without reuse");
         picture("prompt");
+    }
+
+    @Test
+    void theBlocksOfAPromptThatAnotherInstanceHasComputedComeFromThere() throws IOException {
+        try (ConfigurableApplicationContext _ = new SpringApplicationBuilder(SampleApplication.class).run(
+                "--server.port=" + otherPort, "--kvbm.host.size=8MB", "--kvbm.shutdown.delay=0s",
+                "--spring.cloud.discovery.client.simple.instances.kvbm-sample[0].uri=http://localhost:" + otherPort)) {
+            load(otherPort);
+            prompts();
+            ask(PROMPT, "send");
+            int blocks = all("#blocks .new").size();
+
+            load(port);
+            prompts();
+            until(() -> peer().matches("\\S+ live same-host \\d+ 0") && known() >= blocks - 1);
+            ask(PROMPT, "send");
+            assertThat(all("#blocks .peer")).hasSize(blocks - 1)
+                    .allSatisfy(block -> assertThat(block.getDomAttribute("title")).endsWith("from a peer"));
+            assertThat(all("#blocks .new")).hasSize(1);
+            until(() -> peer().endsWith(" " + (blocks - 1)));
+            picture("peer");
+
+            ask(PROMPT, "send");
+            assertThat(all("#blocks .own")).hasSize(blocks - 1);
+            assertThat(all("#blocks .peer")).isEmpty();
+            ask(PROMPT, "cold");
+            assertThat(all("#answers tr")).hasSize(3);
+            phone();
+            nothingIsCutOff();
+            picture("peer-phone");
+        }
+    }
+
+    /** The table's only row: worker, state, transport, blocks known of it and taken. Read at once, as it is made anew. */
+    private static String peer() {
+        return String.valueOf(browser.executeScript("return [...document.querySelectorAll('#peers td')]"
+                + ".map(cell => cell.textContent).join(' ')"));
+    }
+
+    private static int known() {
+        return Integer.parseInt(peer().split(" ", -1)[3]);
     }
 
     @Test
@@ -185,11 +259,10 @@ class PageTest {
 
     @Test
     void onAPhoneNothingIsCutOff() throws IOException {
-        browser.manage().window().setSize(new Dimension(390, 844));
+        phone();
         prompts();
         ask(PROMPT, "send");
-        Long wide = (Long) browser.executeScript("return document.documentElement.scrollWidth - window.innerWidth");
-        assertThat(wide).isLessThanOrEqualTo(0);
+        nothingIsCutOff();
         picture("phone");
     }
 
