@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
+import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
 
@@ -62,6 +64,9 @@ public final class NixlLibrary implements Nixl {
     }
 
     private static String reason(NixlLocation location, Throwable failure) {
+        if (isDenied(failure)) {
+            return "native access is denied; start the JVM with --enable-native-access=ALL-UNNAMED";
+        }
         if (failure.getCause() instanceof ClassNotFoundException) {
             return "JNA is not on the class path; add net.java.dev.jna:jna";
         }
@@ -69,6 +74,13 @@ public final class NixlLibrary implements Nixl {
                 ? "no wheel nixl-cu12 or nixl-cu13 is in a usual place, and the system knows no " + NixlLocator.LIBRARY
                         + "; install one, or set " + NixlLocator.VARIABLE
                 : location.library() + " cannot be loaded: " + firstLine(failure);
+    }
+
+    /** The JVM says so once, where JNA is initialised, which then stays broken and says only that it is. */
+    private static boolean isDenied(Throwable failure) {
+        return Stream.iterate(failure, Objects::nonNull, Throwable::getCause)
+                .anyMatch(cause -> cause instanceof IllegalCallerException
+                        || String.valueOf(cause.getMessage()).contains(IllegalCallerException.class.getName()));
     }
 
     private static String firstLine(Throwable failure) {

@@ -44,15 +44,15 @@ final class EngineFixture implements AutoCloseable {
     }
 
     EngineFixture(int blocks, String model) {
-        this(blocks, model, LeakDetection.FULL);
+        this(blocks, model, LeakDetection.FULL, PAGE);
     }
 
-    EngineFixture(int blocks, String model, LeakDetection leakDetection) {
+    EngineFixture(int blocks, String model, LeakDetection leakDetection, int page) {
         ModelFiles files = ModelFiles.at(model);
         this.decoder = new Decoder(files, Provider.CPU);
         this.manager = KvBlockManager.create(KvBlockManagerConfig.builder()
                 .runtime(KvManagerRuntimeConfig.builder().workerId(7).build())
-                .model(KvManagerModelConfig.of(decoder.config().identity(PAGE)))
+                .model(KvManagerModelConfig.of(decoder.config().identity(page)))
                 .leakDetection(leakDetection)
                 .hostLayout(KvManagerLayoutConfig.builder().numBlocks(blocks).allocator(this::remembered).build())
                 .build());

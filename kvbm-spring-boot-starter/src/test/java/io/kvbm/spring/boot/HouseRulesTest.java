@@ -22,6 +22,7 @@ import io.kvbm.spring.boot.actuate.ManagerDescriptor;
 import io.kvbm.spring.boot.autoconfigure.InvalidKvbmPropertyException;
 import io.kvbm.spring.boot.autoconfigure.KvBlockManagerConfigCustomizer;
 import io.kvbm.spring.boot.autoconfigure.KvbmProperties;
+import io.kvbm.spring.boot.autoconfigure.StartupNote;
 import io.kvbm.spring.boot.discovery.KvbmCluster;
 
 import static com.tngtech.archunit.base.DescribedPredicate.describe;
@@ -38,7 +39,7 @@ class HouseRulesTest {
     private static final Set<String> SHOWN = Set.of(KvbmProperties.class.getName(), KvbmEndpoint.class.getName(),
             ManagerDescriptor.class.getName(),
             KvBlockManagerConfigCustomizer.class.getName(), KvbmCluster.class.getName(),
-            InvalidKvbmPropertyException.class.getName());
+            InvalidKvbmPropertyException.class.getName(), StartupNote.class.getName());
 
     private final JavaClasses main = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)

@@ -94,8 +94,9 @@ public final class KvbmAutoConfiguration {
     @Bean
     @ConditionalOnMissingBean
     @ConditionalOnSingleCandidate(KvBlockManager.class)
-    KvbmLifecycle kvbmLifecycle(KvBlockManager manager, KvbmProperties properties) {
-        return new KvbmLifecycle(manager, drainTimeout(properties.shutdown().drainTimeout()));
+    KvbmLifecycle kvbmLifecycle(KvBlockManager manager, KvbmProperties properties,
+            ObjectProvider<StartupNote> notes) {
+        return new KvbmLifecycle(manager, drainTimeout(properties.shutdown().drainTimeout()), notes);
     }
 
     @Bean

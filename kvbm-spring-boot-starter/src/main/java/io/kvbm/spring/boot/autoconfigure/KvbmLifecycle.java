@@ -7,13 +7,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.context.SmartLifecycle;
 
 import io.kvbm.KvBlockManager;
-import io.kvbm.layout.BlockLayout;
-import io.kvbm.pool.BlockPool;
-import io.kvbm.storage.MemoryRange;
-import io.kvbm.storage.StorageType;
 
 /**
  * Closes the block manager after the web server has answered its last request: refuses new sequences, waits for open
@@ -28,11 +25,13 @@ final class KvbmLifecycle implements SmartLifecycle {
 
     private final KvBlockManager manager;
     private final Duration drainTimeout;
+    private final ObjectProvider<StartupNote> notes;
     private final AtomicBoolean running = new AtomicBoolean();
 
-    KvbmLifecycle(KvBlockManager manager, Duration drainTimeout) {
+    KvbmLifecycle(KvBlockManager manager, Duration drainTimeout, ObjectProvider<StartupNote> notes) {
         this.manager = manager;
         this.drainTimeout = drainTimeout;
+        this.notes = notes;
     }
 
     @Override
@@ -43,7 +42,7 @@ final class KvbmLifecycle implements SmartLifecycle {
                     + " is closed and does not start again; make a new application context");
         }
         if (running.compareAndSet(false, true)) {
-            log.info("KV cache of worker {}: {}", Long.toUnsignedString(manager.workerId()), describe());
+            log.info("{}", new StartupReport(manager, notes.orderedStream().toList()));
             manager.ready().whenComplete((_, failure) -> tellRefused(failure));
         }
     }
@@ -88,7 +87,10 @@ final class KvbmLifecycle implements SmartLifecycle {
 
     private void drain() {
         try {
-            if (!manager.drain(drainTimeout)) {
+            if (manager.drain(drainTimeout)) {
+                log.info("All {} sequences of worker {} have ended and no handle is left, so its cache is closed",
+                        manager.stats().sequencesOpened(), Long.toUnsignedString(manager.workerId()));
+            } else {
                 log.warn("Sequences open after {}: {}, handles and pins: {}; the cache refuses new requests and its"
                         + " memory goes with the last of them", drainTimeout, manager.stats().openSequences(),
                         manager.pools().stream().mapToLong(pool -> pool.stats().holders()).sum());
@@ -111,34 +113,5 @@ final class KvbmLifecycle implements SmartLifecycle {
                             pool.blocks().level().tier(), pool.stats().usable(), pool.totalBlocks(),
                             cause.getMessage()));
         }
-    }
-
-    private String describe() {
-        StringBuilder text = new StringBuilder();
-        for (BlockPool pool : manager.pools()) {
-            BlockLayout layout = pool.blocks().layout();
-            int storages = layout.storageCount();
-            text.append(pool.totalBlocks())
-                    .append(" blocks of ")
-                    .append(layout.pageSize())
-                    .append(" tokens and ")
-                    .append(layout.bytesPerBlock())
-                    .append(storages == 1 ? " bytes in " : " bytes in " + storages + " x ")
-                    .append(describe(pool.blocks().ranges().getFirst()))
-                    .append(", ");
-        }
-        return text.append("identity ")
-                .append(manager.model().identityKind())
-                .append(", fingerprint ")
-                .append(manager.fingerprint().toString(), 0, 16)
-                .toString();
-    }
-
-    private static String describe(MemoryRange range) {
-        if (range.type() instanceof StorageType.Device gpu) {
-            return range.size() + " bytes of GPU " + gpu.ordinal();
-        }
-        return range.size() + " bytes of " + (range.shared() ? "shared" : "private") + " memory, huge pages "
-                + range.pages();
     }
 }

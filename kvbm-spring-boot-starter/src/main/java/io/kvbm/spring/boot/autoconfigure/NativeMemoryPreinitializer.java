@@ -12,8 +12,12 @@ class NativeMemoryPreinitializer implements BackgroundPreinitializer {
 
     private static final int SMALLEST_PAGE = 4096;
 
+    /** Where native access is not granted, linking warns, which is for whoever has a cache. */
     @Override
     public void preinitialize() {
+        if (!HostAllocator.class.getModule().isNativeAccessEnabled()) {
+            return;
+        }
         HostAllocator.builder().name("kvbm-preinitialize").hugePages(false).build().allocate(SMALLEST_PAGE).close();
     }
 }

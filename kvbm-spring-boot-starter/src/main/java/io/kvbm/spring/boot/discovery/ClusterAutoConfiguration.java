@@ -20,6 +20,7 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
+import org.springframework.boot.ssl.NoSuchSslBundleException;
 import org.springframework.boot.ssl.SslBundle;
 import org.springframework.boot.ssl.SslBundles;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
@@ -48,6 +49,7 @@ import io.kvbm.remote.ReconcilerSettings;
 import io.kvbm.spring.boot.autoconfigure.InvalidKvbmPropertyException;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 import io.kvbm.spring.boot.autoconfigure.KvbmProperties;
+import io.kvbm.spring.boot.autoconfigure.StartupNote;
 import io.kvbm.time.MonotonicClock;
 
 /**
@@ -102,21 +104,31 @@ public final class ClusterAutoConfiguration {
     Membership kvbmMembership(KvbmProperties properties, ObjectProvider<SslBundles> bundles) {
         KvbmProperties.Cluster cluster = properties.cluster();
         MessageSigner signer = cluster.key() == null ? null : new MessageSigner(secret(cluster.key()));
-        SslBundle bundle = cluster.sslBundle() == null ? null : bundles.getObject().getBundle(cluster.sslBundle());
+        SslBundle bundle = cluster.sslBundle() == null ? null : bundle(bundles.getObject(), cluster.sslBundle());
         Authority authority = null;
+        String trust = "";
         if (signer == null && cluster.insecure()) {
             log.warn("Everybody who reaches this instance's web server may ask for its blocks, as kvbm.cluster.insecure"
                     + " is set; set kvbm.cluster.key instead");
         } else if (signer == null && bundle != null) {
             authority = Authority.of(bundle, String.valueOf(cluster.sslBundle()));
-            log.info("Without kvbm.cluster.key, blocks are shared with instances whose certificate the trust store of"
-                    + " kvbm.cluster.ssl-bundle leads to");
+            trust = " Without kvbm.cluster.key, these are instances whose certificate the trust store of"
+                    + " kvbm.cluster.ssl-bundle leads to.";
         } else if (signer == null) {
-            log.info("Without kvbm.cluster.key, blocks are shared on this machine only, with instances that are"
-                    + " registered with its loopback address");
+            trust = " Without kvbm.cluster.key, blocks are shared on this machine only, with instances that are"
+                    + " registered with its loopback address.";
         }
         return new Membership(signer, new Gatekeeper(signer, authority, cluster.insecure(), InstantSource.system()),
-                bundle == null ? null : bundle.createSslContext());
+                bundle == null ? null : bundle.createSslContext(), trust);
+    }
+
+    private static SslBundle bundle(SslBundles bundles, String name) {
+        try {
+            return bundles.getBundle(name);
+        } catch (NoSuchSslBundleException _) {
+            throw new InvalidKvbmPropertyException("kvbm.cluster.ssl-bundle", "is '" + name + "', and there are "
+                    + bundles.getBundleNames(), "Configure it under spring.ssl.bundle, or correct the name.");
+        }
     }
 
     /**
@@ -125,8 +137,19 @@ public final class ClusterAutoConfiguration {
      * @param signer signs with the cluster's key; null where there is none
      * @param gatekeeper lets others in
      * @param tls with what they are asked over TLS; null where it is not
+     * @param trust who is trusted, for the paragraph that tells of the start; empty where it goes without saying
      */
-    record Membership(@Nullable MessageSigner signer, Gatekeeper gatekeeper, @Nullable SSLContext tls) {}
+    record Membership(@Nullable MessageSigner signer, Gatekeeper gatekeeper, @Nullable SSLContext tls, String trust) {}
+
+    @Bean
+    @ConditionalOnBean(Membership.class)
+    StartupNote kvbmSharingNote(KvBlockManager manager, Membership membership, ClusterMember member) {
+        return new StartupNote(manager.peering().isEmpty()
+                ? "No blocks are shared, as the model has no name; set kvbm.model.id and kvbm.model.revision to share"
+                        + " them with other instances."
+                : "Blocks are shared with the instances of service " + member.service() + '.' + membership.trust()
+                        + ' ' + member.nixl() + '.');
+    }
 
     @Bean
     @ConditionalOnBean(Membership.class)
@@ -168,10 +191,6 @@ public final class ClusterAutoConfiguration {
             ObjectProvider<ServiceRegistry<?>> registry, Environment environment,
             FilterRegistrationBean<WorkerFilter> filter, ObjectProvider<NixlUse> nixl) {
         KvbmProperties.Cluster cluster = properties.cluster();
-        if (manager.peering().isEmpty()) {
-            log.info("No blocks are shared, as the model has no name; set kvbm.model.id and kvbm.model.revision to"
-                    + " share them with other instances");
-        }
         String service = cluster.service() != null ? cluster.service()
                 : environment.getProperty("spring.application.name", "application");
         return new ClusterMember(manager, manager.peering()

@@ -100,8 +100,6 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
         if (reconciler == null || !running.compareAndSet(false, true)) {
             return;
         }
-        log.info("Worker {} shares blocks with the instances of service {}",
-                Long.toUnsignedString(manager.workerId()), service);
         ExecutorService each = Executors
                 .newThreadPerTaskExecutor(Thread.ofVirtual().name("kvbm-peer-", 0).factory());
         ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(

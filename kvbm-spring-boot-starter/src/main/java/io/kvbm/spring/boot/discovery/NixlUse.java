@@ -1,8 +1,6 @@
 package io.kvbm.spring.boot.discovery;
 
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import org.springframework.util.ClassUtils;
 
 import io.kvbm.KvManagerRuntimeConfig;
@@ -31,7 +29,6 @@ record NixlUse(@Nullable NixlTransport transport, String description) implements
     /** What there is of NIXL where the application says what is shared. */
     static final String OF_THE_APPLICATION = "The application configures sharing itself, and NIXL with it";
 
-    private static final Logger log = LoggerFactory.getLogger(NixlUse.class);
     private static final String JNA = "com.sun.jna.Native";
 
     /**
@@ -55,7 +52,7 @@ record NixlUse(@Nullable NixlTransport transport, String description) implements
             return required("kvbm.nixl.enabled", "true", start(properties.nixl(), runtime, loader));
         }
         String unwanted = unwanted(properties.cluster(), enabled);
-        return unwanted == null ? said(start(properties.nixl(), runtime, loader)) : absent(unwanted);
+        return unwanted == null ? start(properties.nixl(), runtime, loader) : absent(unwanted);
     }
 
     /** Why NIXL is not even looked for; null where it is. */
@@ -67,7 +64,7 @@ record NixlUse(@Nullable NixlTransport transport, String description) implements
             return "kvbm.cluster.transport is same-host";
         }
         return cluster.key() == null && cluster.sslBundle() == null && !cluster.insecure()
-                ? "without kvbm.cluster.key, blocks are shared on this machine only"
+                ? "no instance on another host may ask for blocks"
                 : null;
     }
 
@@ -104,14 +101,10 @@ record NixlUse(@Nullable NixlTransport transport, String description) implements
     private static NixlUse required(String property, String value, NixlUse use) {
         if (use.transport == null) {
             throw new InvalidKvbmPropertyException(property, "is " + value + ", but " + use.description,
-                    "Install NIXL (the Python wheel nixl-cu12), say where it is by kvbm.nixl.library-path, or leave "
-                            + property + " out to do without it.");
+                    "Do what the description says (NIXL is in the Python wheel nixl-cu12, kvbm.nixl.library-path says"
+                            + " where it is, and kvbm.nixl.backend what it uses), or leave " + property
+                            + " out to do without it.");
         }
-        return said(use);
-    }
-
-    private static NixlUse said(NixlUse use) {
-        log.info(use.description);
         return use;
     }
 

@@ -3,12 +3,14 @@ package io.kvbm.spring.boot.autoconfigure;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
@@ -22,6 +24,9 @@ import org.springframework.boot.test.system.CapturedOutput;
 import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.core.io.support.SpringFactoriesLoader;
 
+import io.kvbm.KvManagerLayoutConfig;
+import io.kvbm.error.CudaException;
+import io.kvbm.error.NixlException;
 import io.kvbm.error.PoolException;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.token.ModelIdentity;
@@ -157,6 +162,54 @@ class FailureAnalysisTest {
         assertThat(analysis.getDescription()).contains("eventCapacity is 3");
     }
 
+    @ParameterizedTest
+    @EnumSource(names = {"SETUP_FAILED", "OUT_OF_MEMORY"})
+    void aGpuThatFailsTheApplicationsOwnLevelIsAnalysed(CudaException.Kind kind) {
+        FailureAnalysis analysis = analysed(with().withBean(KvBlockManagerConfigCustomizer.class,
+                () -> config -> config.deviceLayout(KvManagerLayoutConfig.builder()
+                        .numBlocks(4)
+                        .allocator(_ -> {
+                            throw new CudaException(kind, "CUDA_ERROR", "2048 bytes are asked for");
+                        })
+                        .build())));
+        assertThat(analysis.getDescription()).contains("2048 bytes are asked for");
+        assertThat(analysis.getAction()).contains("kvbm.device.size", "kvbm.device.blocks",
+                "kvbm.device.enabled=false");
+    }
+
+    @Test
+    void memoryThatCannotBeRegisteredWithNixlIsAnalysed() {
+        FailureAnalysis analysis = analysed(with().withBean(KvBlockManagerConfigCustomizer.class, () -> _ -> {
+            throw new NixlException(NixlException.Kind.SETUP_FAILED, "nixl_capi_register_mem", "ERR",
+                    "4096 bytes cannot be locked");
+        }));
+        assertThat(analysis.getDescription()).contains("4096 bytes cannot be locked");
+        assertThat(analysis.getAction()).contains("memory that the process may lock", "kvbm.nixl.enabled=false");
+    }
+
+    @Test
+    void aModelIdentityBeanThatCannotBeMadeIsAnalysed() {
+        FailureAnalysis analysis = analysed(runner.withPropertyValues("kvbm.host.blocks=1")
+                .withBean(ModelIdentity.class, () -> ModelIdentity.builder().modelId("m").build()));
+        assertThat(analysis.getDescription()).contains("is missing");
+        assertThat(analysis.getAction()).contains("ModelIdentity");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"kvbm.model.dtype, fp3", "kvbm.host.layout, sideways", "kvbm.identity, md5", "kvbm.reuse, random",
+        "kvbm.host.size, plenty", "kvbm.host.blocks, many", "kvbm.transfer.timeout, soon"})
+    void aValueOfNoKindIsNamedByBoot(String property, String value, CapturedOutput output) {
+        SpringApplication application = new SpringApplication(Application.class);
+        application.setWebApplicationType(WebApplicationType.NONE);
+        Throwable failure = catchThrowable(() -> application.run(Stream.of(SmallCache.geometry(),
+                new String[]{property + "=" + value})
+                .flatMap(Stream::of)
+                .map(each -> "--" + each)
+                .toArray(String[]::new)).close());
+        assertThat(failure).isNotNull();
+        assertThat(output).contains("APPLICATION FAILED TO START", "Property: " + property, "\"" + value + "\"");
+    }
+
     @Test
     void aFailureOfTheApplicationsUseOfTheCacheIsNotOurs() {
         assertThat(analyse(new IllegalStateException("runner",
@@ -197,7 +250,7 @@ class FailureAnalysisTest {
                 .stream()
                 .filter(analyzer -> analyzer.getClass().getName().startsWith("io.kvbm."))
                 .toList();
-        assertThat(ours).hasSize(2);
+        assertThat(ours).hasSize(3);
         return ours.stream()
                 .map(analyzer -> analyzer.analyze(failure))
                 .filter(Objects::nonNull)

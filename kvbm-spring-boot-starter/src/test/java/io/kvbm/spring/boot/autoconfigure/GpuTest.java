@@ -131,7 +131,9 @@ class GpuTest {
         assertThat(output.getAll().lines()).noneMatch(line -> line.contains("WARN"))
                 .anyMatch(line -> line.contains("CUDA 12.6 is used, 2 GPUs are there, and blocks are kept on GPU 1"))
                 .anyMatch(
-                        line -> line.contains("4 blocks of 4 tokens and 512 bytes in 2048 bytes of GPU 1, 64 blocks"));
+                        line -> line
+                                .contains("Level device: 4 blocks of 4 tokens and 512 bytes, 2 KiB in all, on GPU 1."
+                                        + " Level host: 64 blocks"));
     }
 
     @Test

@@ -1,15 +1,22 @@
 package io.kvbm.spring.boot.autoconfigure;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
+import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.boot.context.annotation.ImportCandidates;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
+import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.core.annotation.Order;
@@ -49,6 +56,23 @@ class KvbmBackOffTest {
                 .run(context -> plain.run(empty -> assertThat(context.getBeanDefinitionNames())
                         .containsExactlyInAnyOrder(empty.getBeanDefinitionNames())));
     }
+
+    @Test
+    void switchedOffAWholeApplicationHasTheBeansOfOneWithoutTheStarter() {
+        assertThat(beans("--kvbm.enabled=false")).containsExactlyElementsOf(beans("--spring.autoconfigure.exclude="
+                + Arrays.stream(OURS).map(Class::getName).collect(Collectors.joining(","))));
+    }
+
+    private static Set<String> beans(String argument) {
+        try (ConfigurableApplicationContext context = SpringApplication.run(Application.class, argument,
+                "--server.port=0", "--management.endpoints.web.exposure.include=*")) {
+            return new TreeSet<>(Set.of(context.getBeanDefinitionNames()));
+        }
+    }
+
+    @Configuration(proxyBeanMethods = false)
+    @EnableAutoConfiguration
+    static class Application {}
 
     @Test
     void switchedOffItLeavesTheApplicationsOwnManagerAlone() {

@@ -7,8 +7,11 @@ import java.util.concurrent.TimeUnit;
 
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.config.BeanPostProcessor;
+import org.springframework.beans.factory.support.DefaultListableBeanFactory;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 import org.springframework.boot.test.system.CapturedOutput;
@@ -16,6 +19,7 @@ import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.boot.web.server.context.WebServerApplicationContext;
 
 import io.kvbm.KvBlockManager;
+import io.kvbm.KvBlockManagerConfig;
 import io.kvbm.KvSequence;
 import io.kvbm.block.BlockList;
 import io.kvbm.block.MutableBlock;
@@ -31,6 +35,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 class KvbmLifecycleTest {
 
     private static final int[] PROMPT = {1, 2, 3, 4, 5};
+
+    private static final String PRIVATE = ", private to this process, so that no other one can read it directly";
+
+    private static final ObjectProvider<StartupNote> NO_NOTES = new DefaultListableBeanFactory()
+            .getBeanProvider(StartupNote.class);
 
     private final ApplicationContextRunner runner = new ApplicationContextRunner()
             .withConfiguration(AutoConfigurations.of(KvbmAutoConfiguration.class))
@@ -128,13 +137,15 @@ class KvbmLifecycleTest {
     }
 
     @Test
-    void closingTheContextFreesTheMemory() {
+    void closingTheContextFreesTheMemoryAndSaysThatNothingIsLeft(CapturedOutput output) {
         MemorySegment[] memory = new MemorySegment[1];
         runner.run(context -> {
             memory[0] = memory(context.getBean(KvBlockManager.class));
             assertThat(closed(memory[0])).isFalse();
+            context.getBean(KvBlockManager.class).open(PROMPT, "").close();
         });
         assertThat(closed(memory[0])).isTrue();
+        assertThat(output).containsOnlyOnce("All 1 sequences of worker 7 have ended and no handle is left");
     }
 
     @Test
@@ -158,14 +169,43 @@ class KvbmLifecycleTest {
     }
 
     @Test
-    void theStartIsToldInOneLine(CapturedOutput output) {
-        runner.withPropertyValues("kvbm.host.layout=layer-separate")
-                .run(context -> assertThat(output.getAll().lines().filter(line -> line.contains("KvbmLifecycle")))
-                        .singleElement()
-                        .asString()
-                        .contains("INFO",
-                                "KV cache of worker 7: 64 blocks of 4 tokens and 512 bytes in 2 x ",
-                                "identity SHA256"));
+    void theStartIsToldInOneParagraph(CapturedOutput output) {
+        runner.withPropertyValues("kvbm.host.layout=layer-separate", "kvbm.host.huge-pages=false")
+                .run(context -> assertThat(told(output)).contains("INFO")
+                        .endsWith("""
+                        : KV cache of worker 7, of which content has the fingerprint %s and blocks are identified by \
+                        SHA256. Level host: 64 blocks of 4 tokens and 512 bytes, 32 KiB in all, in ordinary pages%s. \
+                        There is no device level: sequences are kept in host memory. \
+                        Blocks are not shared with other instances.""".formatted(
+                                context.getBean(KvBlockManager.class).fingerprint().toString().substring(0, 16),
+                                OS.LINUX.isCurrentOs() ? ", open to other processes of this user" : PRIVATE)));
+    }
+
+    @Test
+    void memoryThatNobodyElseReadsIsToldSo(CapturedOutput output) {
+        runner.withPropertyValues("kvbm.host.shared=false")
+                .run(context -> assertThat(told(output)).contains("in ordinary pages" + PRIVATE + "."));
+    }
+
+    @Test
+    void allLevelsAreTold(CapturedOutput output) {
+        runner.withBean("own", KvBlockManagerConfig.class, SmallCache::tiered)
+                .run(context -> assertThat(told(output))
+                        .contains("Level device: 4 blocks of 4 tokens and 512 bytes, 2 KiB in all, in ",
+                                "Level host: 16 blocks of 4 tokens and 512 bytes, 8 KiB in all, in ")
+                        .doesNotContain("no device level"));
+    }
+
+    @Test
+    void whatOthersHaveFoundIsToldWithIt(CapturedOutput output) {
+        runner.withBean("second", StartupNote.class, () -> new StartupNote("That is so."))
+                .run(context -> assertThat(told(output)).endsWith("kept in host memory. That is so."));
+    }
+
+    private static String told(CapturedOutput output) {
+        return output.getAll().lines().filter(line -> line.contains("KvbmLifecycle")).reduce((_, _) -> {
+            throw new AssertionError("More than one line: " + output);
+        }).orElseThrow();
     }
 
     @Test
@@ -181,7 +221,7 @@ class KvbmLifecycleTest {
     }
 
     private static KvbmLifecycle started(KvBlockManager manager, Duration drainTimeout) {
-        KvbmLifecycle lifecycle = new KvbmLifecycle(manager, drainTimeout);
+        KvbmLifecycle lifecycle = new KvbmLifecycle(manager, drainTimeout, NO_NOTES);
         lifecycle.start();
         return lifecycle;
     }

@@ -1,6 +1,7 @@
 package io.kvbm.spring.boot.discovery;
 
 import java.io.IOException;
+import java.time.Duration;
 
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.boot.SpringApplication;
@@ -13,6 +14,7 @@ import org.springframework.web.bind.annotation.RequestParam;
 import org.springframework.web.bind.annotation.RestController;
 
 import io.kvbm.KvBlockManager;
+import io.kvbm.KvSequence;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.token.ModelIdentity;
 
@@ -40,6 +42,21 @@ class AnsweringApplication {
                         .ok(Integer.toString(KnownKv.answer(manager, KnownKv.prompt(prompt, tokens))));
             } catch (AssertionError | RuntimeException e) {
                 return ResponseEntity.internalServerError().body(e.toString());
+            }
+        }
+    }
+
+    /** Holds a sequence open for a time, as an engine does that computes, and answers with the number of its tokens. */
+    @RestController
+    record Computations(KvBlockManager manager) {
+
+        @PostMapping("/compute")
+        int compute(@RequestParam int prompt, @RequestParam int tokens, @RequestParam Duration time)
+                throws InterruptedException {
+            try (KvSequence sequence = manager.open(KnownKv.prompt(prompt, tokens), "")) {
+                Thread.sleep(time);
+                sequence.computed(tokens);
+                return tokens;
             }
         }
     }

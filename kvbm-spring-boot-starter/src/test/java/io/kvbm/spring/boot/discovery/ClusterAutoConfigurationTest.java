@@ -21,7 +21,6 @@ import org.springframework.boot.autoconfigure.ssl.SslAutoConfiguration;
 import org.springframework.boot.convert.ApplicationConversionService;
 import org.springframework.boot.diagnostics.FailureAnalysis;
 import org.springframework.boot.diagnostics.FailureAnalyzer;
-import org.springframework.boot.ssl.NoSuchSslBundleException;
 import org.springframework.boot.test.context.FilteredClassLoader;
 import org.springframework.boot.test.context.runner.AbstractApplicationContextRunner;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
@@ -258,10 +257,14 @@ class ClusterAutoConfigurationTest {
 
     @Test
     void anSslBundleThatIsNotThereIsSaidSo() {
-        runner.withPropertyValues("kvbm.cluster.ssl-bundle=missing")
-                .run(context -> assertThat(context).hasFailed()
-                        .getFailure()
-                        .hasRootCauseInstanceOf(NoSuchSslBundleException.class));
+        runner.withPropertyValues("kvbm.cluster.ssl-bundle=missing", "spring.ssl.bundle.jks.web.protocol=TLSv1.3")
+                .run(context -> {
+                    FailureAnalysis analysis = Objects
+                            .requireNonNull(analyse(Objects.requireNonNull(context.getStartupFailure())));
+                    assertThat(analysis.getDescription())
+                            .contains("kvbm.cluster.ssl-bundle is 'missing', and there are [web]");
+                    assertThat(analysis.getAction()).contains("spring.ssl.bundle");
+                });
     }
 
     @Test

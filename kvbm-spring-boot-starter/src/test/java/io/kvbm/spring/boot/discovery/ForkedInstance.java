@@ -83,6 +83,30 @@ final class ForkedInstance implements AutoCloseable {
         return Integer.parseInt(call("POST", "/answer?prompt=" + prompt + "&tokens=" + tokens));
     }
 
+    /** Has it hold a prompt open for a time, and says how many tokens that was. */
+    int compute(int prompt, int tokens, Duration time) throws IOException {
+        return Integer.parseInt(call("POST", "/compute?prompt=" + prompt + "&tokens=" + tokens + "&time=" + time));
+    }
+
+    /** Whether it asks for requests, as whoever spreads them finds out. */
+    boolean isInService() {
+        try {
+            return http.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/actuator/health"))
+                    .timeout(PATIENCE)
+                    .build(), HttpResponse.BodyHandlers.discarding()).statusCode() == 200;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    /** Sequences that are open in it. */
+    long openSequences() throws IOException {
+        return JSON.readTree(call("GET", "/actuator/kvbm")).path("sequences").path("open").asLong();
+    }
+
     private String call(String method, String pathAndQuery) throws IOException {
         try {
             HttpResponse<String> response = http.send(

@@ -12,6 +12,9 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIf;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
 
 import io.kvbm.nixl.Nixl;
 import io.kvbm.nixl.NixlLibrary;
@@ -19,6 +22,7 @@ import io.kvbm.spring.boot.actuate.KvbmEndpoint;
 import io.kvbm.spring.boot.actuate.ManagerDescriptor.ClusterDescriptor;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
 /** Two applications that do not map each other's memory, as if they were on different hosts, and reach it by NIXL. */
@@ -36,9 +40,12 @@ class NixlInstancesTest {
     }
 
     private static Instance start(int port, List<Integer> ports) {
-        String path = Files.isDirectory(OF_THE_TESTS) ? OF_THE_TESTS.toString() : "";
-        return Instance.start(port, ports, "kvbm.cluster.transport=nixl", "kvbm.nixl.library-path=" + path,
+        return Instance.start(port, ports, "kvbm.cluster.transport=nixl", libraryPath(),
                 "kvbm.cluster.take-timeout=20s", "management.endpoints.web.exposure.include=kvbm");
+    }
+
+    private static String libraryPath() {
+        return "kvbm.nixl.library-path=" + (Files.isDirectory(OF_THE_TESTS) ? OF_THE_TESTS.toString() : "");
     }
 
     @Test
@@ -59,5 +66,16 @@ class NixlInstancesTest {
                 assertThat(peer.blocksTaken()).isEqualTo(10);
             });
         }
+    }
+
+    @Test
+    @ExtendWith(OutputCaptureExtension.class)
+    void aBackendThatNixlHasNotStopsTheStart(CapturedOutput output) throws IOException {
+        List<Integer> ports = Instance.freePorts(1);
+        assertThat(catchThrowable(() -> Instance.start(ports.getFirst(), ports, "kvbm.nixl.enabled=true",
+                "kvbm.nixl.backend=PIGEON", libraryPath()).close())).isNotNull();
+        assertThat(output).contains("APPLICATION FAILED TO START",
+                "kvbm.nixl.enabled is true, but NIXL is not used: ", "has no plugin PIGEON; NIXL offers [",
+                "kvbm.nixl.backend what it uses");
     }
 }

@@ -1,0 +1,48 @@
+package io.kvbm.spring.boot.discovery;
+
+import java.io.IOException;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.springframework.boot.builder.SpringApplicationBuilder;
+import org.springframework.boot.test.system.CapturedOutput;
+import org.springframework.boot.test.system.OutputCaptureExtension;
+import org.springframework.web.client.ResourceAccessException;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+/** An application that is to be registered in a Consul that is not there. */
+@ExtendWith(OutputCaptureExtension.class)
+class CatalogFailureTest {
+
+    private static Throwable start(int port, String... more) {
+        return catchThrowable(() -> new SpringApplicationBuilder(Instance.Application.class)
+                .properties("server.port=0", "spring.application.name=cluster", "spring.cloud.consul.host=127.0.0.1",
+                        "spring.cloud.consul.port=" + port, "kvbm.host.blocks=4", "kvbm.shutdown.delay=0s")
+                .properties(more)
+                .run("--spring.cloud.consul.enabled=true")
+                .close());
+    }
+
+    @Test
+    void aConsulThatIsNotThereIsNamedWithItsProperties(CapturedOutput output) throws IOException {
+        int port = Instance.freePorts(1).getFirst();
+        assertThat(start(port)).hasRootCauseInstanceOf(IOException.class);
+        assertThat(output).contains("APPLICATION FAILED TO START",
+                "there is no answer from Consul at http://127.0.0.1:" + port + ".", "spring.cloud.consul.port",
+                "spring.cloud.consul.discovery.fail-fast=false", "spring.cloud.consul.enabled=false");
+    }
+
+    @Test
+    void withoutFailFastTheApplicationStartsWithoutIt() throws IOException {
+        assertThat(start(Instance.freePorts(1).getFirst(), "spring.cloud.consul.discovery.fail-fast=false")).isNull();
+    }
+
+    @Test
+    void anAnswerThatTheApplicationItselfMissesIsNotOurs() {
+        ResourceAccessException other = new ResourceAccessException(
+                "I/O error on GET request for \"http://localhost:1/weather\": refused");
+        assertThat(new CatalogFailureAnalyzer().analyze(other)).isNull();
+    }
+}
