@@ -92,7 +92,8 @@ final class DynamoEnvironmentPostProcessor implements EnvironmentPostProcessor, 
         }
         String value = value(variable, text);
         if (value == null) {
-            log.warn(variable.text() + " is not honoured: it is \"" + text + "\", which is no number above 0; set "
+            log.warn(variable.text() + " is not honoured: it is \"" + text
+                    + "\", which is no number above 0 that fits; set "
                     + property);
             return;
         }
@@ -133,17 +134,19 @@ final class DynamoEnvironmentPostProcessor implements EnvironmentPostProcessor, 
                 : Stream.of(property);
     }
 
+    /** The property's value, or null where the text is not a number that the property takes. */
     private static @Nullable String value(DynamoVariable variable, String text) {
         try {
-            BigDecimal number = new BigDecimal(text);
-            if (number.signum() <= 0) {
-                return null;
-            }
             return variable == DynamoVariable.CPU_CACHE_GB
-                    ? number.multiply(GIGA).min(BigDecimal.valueOf(Long.MAX_VALUE)).longValue() + "B"
-                    : text;
+                    ? positive(new BigDecimal(text).multiply(GIGA).min(BigDecimal.valueOf(Long.MAX_VALUE)).longValue(),
+                            "B")
+                    : positive(Integer.parseInt(text), "");
         } catch (NumberFormatException e) {
             return null;
         }
+    }
+
+    private static @Nullable String positive(long number, String unit) {
+        return number > 0 ? number + unit : null;
     }
 }

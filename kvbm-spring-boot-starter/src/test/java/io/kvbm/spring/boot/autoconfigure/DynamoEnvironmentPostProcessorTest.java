@@ -12,6 +12,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
@@ -105,8 +107,16 @@ class DynamoEnvironmentPostProcessorTest {
                 "DYN_KVBM_MAX_TRANSFER_BATCH_SIZE=-1");
         assertThat(environment.getPropertySources().contains(DynamoEnvironmentPostProcessor.SOURCE)).isFalse();
         assertThat(output).contains(
-                "DYN_KVBM_CPU_CACHE_GB is not honoured: it is \"plenty\", which is no number above 0; set kvbm.host.size",
+                "DYN_KVBM_CPU_CACHE_GB is not honoured: it is \"plenty\", which is no number above 0 that fits; set kvbm.host.size",
                 "DYN_KVBM_MAX_TRANSFER_BATCH_SIZE is not honoured: it is \"-1\"");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"2.5", "1e3", "99999999999", "", "-3"})
+    void whatIsNoWholeNumberStopsNoStart(String text) {
+        StandardEnvironment environment = environment(Map.of(), "DYN_KVBM_CPU_CACHE_OVERRIDE_NUM_BLOCKS=" + text,
+                "DYN_KVBM_TRANSFER_BATCH_SIZE=" + text, "DYN_KVBM_CPU_CACHE_GB=1e-12");
+        assertThat(environment.getPropertySources().contains(DynamoEnvironmentPostProcessor.SOURCE)).isFalse();
     }
 
     @Test
