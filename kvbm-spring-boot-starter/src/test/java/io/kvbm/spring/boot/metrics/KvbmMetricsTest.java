@@ -177,7 +177,7 @@ class KvbmMetricsTest {
         try (KvBlockManager manager = new KvBlockManager(SmallCache.builder()
                 .hostLayout(SmallCache.blocks(16, HostAllocator.create()))
                 .deviceLayout(SmallCache.device())
-                .routeObserver(new RouteObservations(observations))
+                .transferObserver(new TransferObservations(observations))
                 .sharing(KvManagerSharingConfig.builder().build())
                 .build())) {
             StaticListableBeanFactory beans = new StaticListableBeanFactory(Map.of("cluster", new PublishedCluster()));
