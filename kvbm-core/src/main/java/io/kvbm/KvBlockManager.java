@@ -127,7 +127,7 @@ public final class KvBlockManager implements AutoCloseable {
             }
             this.tiering = host == null || device == null ? null
                     : new Tiering(device, host, transfers, config.tierLimits(), config.transferTimeout(), clock,
-                            config.routeObserver());
+                            config.transferObserver());
             this.peering = config.sharing() == null ? null : peering(config, config.sharing());
         } catch (RuntimeException | Error e) {
             made.closeAfter(e);
@@ -609,7 +609,7 @@ public final class KvBlockManager implements AutoCloseable {
                 .filter(pool -> pool.blocks().layout().headOrder() == model.headOrder())
                 .toList();
         return new Peering(local, exported, journal, sharing.limits(), sharing.memories(), sharing.transport(),
-                config.clock(), sharing.random(), config.transferTimeout());
+                config.clock(), sharing.random(), config.transferTimeout(), config.transferObserver());
     }
 
     /** A model without a name shares nothing, so its fingerprint is this worker's alone. */

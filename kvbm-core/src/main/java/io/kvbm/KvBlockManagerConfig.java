@@ -10,10 +10,10 @@ import io.kvbm.event.EventDelivery;
 import io.kvbm.event.EventLog;
 import io.kvbm.pool.LeakDetection;
 import io.kvbm.pool.ReusePolicy;
-import io.kvbm.tier.RouteObserver;
 import io.kvbm.tier.TierLimits;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.TransferEngine;
+import io.kvbm.transfer.TransferObserver;
 
 /**
  * Everything a {@link KvBlockManager} is made from.
@@ -24,7 +24,7 @@ import io.kvbm.transfer.TransferEngine;
  * @param deviceLayout the device level (G1); null for a manager without one
  * @param engines what moves bytes to and from memory that the processor does not reach
  * @param tierLimits how much may be copied between levels at once
- * @param routeObserver is told of the copies between levels
+ * @param transferObserver is told of the copies between levels and from peers
  * @param sharing what is shared with other workers; null for a manager that works for itself alone
  * @param reusePolicy which block is reused first
  * @param leakDetection how many calls have a leak net
@@ -36,7 +36,7 @@ import io.kvbm.transfer.TransferEngine;
  */
 public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerModelConfig model,
         @Nullable KvManagerLayoutConfig hostLayout, @Nullable KvManagerLayoutConfig deviceLayout,
-        List<TransferEngine> engines, TierLimits tierLimits, RouteObserver routeObserver,
+        List<TransferEngine> engines, TierLimits tierLimits, TransferObserver transferObserver,
         @Nullable KvManagerSharingConfig sharing, ReusePolicy reusePolicy,
         LeakDetection leakDetection, int eventCapacity, EventDelivery eventDelivery, Duration transferTimeout,
         boolean checkTransferAddresses, MonotonicClock clock) {
@@ -68,7 +68,7 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
         private @Nullable KvManagerLayoutConfig deviceLayout;
         private List<TransferEngine> engines = List.of();
         private TierLimits tierLimits = TierLimits.DEFAULT;
-        private RouteObserver routeObserver = RouteObserver.NONE;
+        private TransferObserver transferObserver = TransferObserver.NONE;
         private @Nullable KvManagerSharingConfig sharing;
         private ReusePolicy reusePolicy = ReusePolicy.LINEAGE;
         private LeakDetection leakDetection = LeakDetection.SAMPLED;
@@ -116,9 +116,9 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
             return this;
         }
 
-        /** Is told of the copies between levels; nobody unless set. */
-        public Builder routeObserver(RouteObserver value) {
-            this.routeObserver = value;
+        /** Is told of the copies between levels and from peers; nobody unless set. */
+        public Builder transferObserver(TransferObserver value) {
+            this.transferObserver = value;
             return this;
         }
 
@@ -173,7 +173,7 @@ public record KvBlockManagerConfig(KvManagerRuntimeConfig runtime, KvManagerMode
         /** The configuration. */
         public KvBlockManagerConfig build() {
             return new KvBlockManagerConfig(required("runtime", runtime), required("model", model), hostLayout,
-                    deviceLayout, engines, tierLimits, routeObserver, sharing,
+                    deviceLayout, engines, tierLimits, transferObserver, sharing,
                     reusePolicy, leakDetection, eventCapacity, eventDelivery, transferTimeout, checkTransferAddresses,
                     clock);
         }

@@ -95,7 +95,7 @@ public final class KvSequence implements AutoCloseable {
             KvBlockManager.Taken taken = found < reusable ? take(found, handles) : KvBlockManager.Taken.NOTHING;
             KvSequence sequence = new KvSequence(manager, pool, chain, tokens, found + taken.blocks(), handles);
             sequence.peerTokens = taken.fromPeers() * sequence.pageSize;
-            manager.sequences().requested(tokens.length, sequence.reusedTokens);
+            manager.sequences().requested(tokens.length, sequence.reusedTokens, sequence.peerTokens);
             return sequence;
         }
 

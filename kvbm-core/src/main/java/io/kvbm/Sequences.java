@@ -30,8 +30,9 @@ final class Sequences {
     private final LongAdder opened = new LongAdder();
     private final LongAdder ended = new LongAdder();
     private final LongAdder leaked = new LongAdder();
-    private final LongAdder tokensRequested = new LongAdder();
-    private final LongAdder tokensReused = new LongAdder();
+    private final LongAdder tokensComputed = new LongAdder();
+    private final LongAdder tokensFound = new LongAdder();
+    private final LongAdder tokensFromPeers = new LongAdder();
 
     Sequences(MonotonicClock clock, LeakDetection detection, LeakReport leaks) {
         this.clock = clock;
@@ -48,16 +49,19 @@ final class Sequences {
         return sequence;
     }
 
-    /** A request has asked for these tokens. */
-    void requested(int tokens, int reused) {
-        tokensRequested.add(tokens);
-        tokensReused.add(reused);
+    /** A request has asked for these tokens, of which so many are reused, and of those so many came from other workers. */
+    void requested(int tokens, int reused, int fromPeers) {
+        tokensComputed.add(tokens - reused);
+        tokensFound.add(reused - fromPeers);
+        tokensFromPeers.add(fromPeers);
     }
 
     ManagerStats stats() {
         long ends = ended.sum();
         long opens = opened.sum();
-        return new ManagerStats(opens - ends, opens, tokensRequested.sum(), tokensReused.sum(), leaked.sum());
+        long fromPeers = tokensFromPeers.sum();
+        long reused = tokensFound.sum() + fromPeers; // summed from what never falls, so that no difference of two does
+        return new ManagerStats(opens - ends, opens, tokensComputed.sum() + reused, reused, fromPeers, leaked.sum());
     }
 
     /** Those that are open, the oldest first. */

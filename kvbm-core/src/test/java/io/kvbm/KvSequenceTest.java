@@ -711,7 +711,7 @@ class KvSequenceTest {
         try (KvSequence sequence = manager.open(tokens(10), "")) {
             sequence.fork().close();
             ManagerStats stats = manager.stats();
-            assertThat(stats).isEqualTo(new ManagerStats(1, 3, 22, 8, 0));
+            assertThat(stats).isEqualTo(new ManagerStats(1, 3, 22, 8, 0, 0));
         }
     }
 

@@ -1,7 +1,9 @@
 package io.kvbm;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -24,6 +26,7 @@ import io.kvbm.remote.Reconciler;
 import io.kvbm.remote.ReconcilerSettings;
 import io.kvbm.remote.SharingLimits;
 import io.kvbm.remote.TakeStats;
+import io.kvbm.transfer.TransferObserver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -34,6 +37,7 @@ class PeerPrefixTest {
 
     private final AtomicLong time = new AtomicLong();
     private long tick;
+    private TransferObserver observer = TransferObserver.NONE;
     private final Map<String, KvBlockManager> managers = new HashMap<>();
     private final Map<String, Reconciler> reconcilers = new HashMap<>();
 
@@ -46,6 +50,7 @@ class PeerPrefixTest {
                 .eventDelivery(EventDelivery.BY_HAND)
                 .clock(() -> time.addAndGet(tick))
                 .sharing(shared.build())
+                .transferObserver(observer)
                 .build());
         String address = "worker-" + worker;
         managers.put(address, manager);
@@ -116,6 +121,26 @@ class PeerPrefixTest {
         one.host().orElseThrow().clear();
         settle();
         assertThat(reused(one, tokens(41))).as("what was taken is announced").isEqualTo(40);
+    }
+
+    @Test
+    void whatIsTakenIsObservedAndAnObserverThatFailsHarmsNothing() {
+        List<String> seen = new ArrayList<>();
+        KvBlockManager one = start(1);
+        observer = (way, blocks) -> {
+            seen.add(way + " " + blocks);
+            return failure -> {
+                seen.add("ended " + failure);
+                throw new IllegalStateException("at the end");
+            };
+        };
+        KvBlockManager two = start(2);
+        compute(one, tokens(40));
+        assertThat(reused(two, tokens(40))).isZero();
+        assertThat(seen).isEmpty();
+        settle();
+        assertThat(reused(two, tokens(40))).isEqualTo(36);
+        assertThat(seen).containsExactly("Way[name=take, from=p2p, to=host] 9", "ended null");
     }
 
     @Test

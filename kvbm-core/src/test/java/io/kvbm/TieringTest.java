@@ -418,8 +418,8 @@ class TieringTest {
 
     @Test
     void anObserverThatFailsHarmsNoCopy() {
-        KvBlockManager manager = manager(config(8, 8).routeObserver((route, _) -> {
-            if (route == Route.OFFLOAD) {
+        KvBlockManager manager = manager(config(8, 8).transferObserver((way, _) -> {
+            if (way.name().equals("offload")) {
                 throw new IllegalStateException("at the beginning");
             }
             return _ -> {
@@ -461,9 +461,9 @@ class TieringTest {
     @Test
     void copiesAreObserved() {
         List<String> seen = new ArrayList<>();
-        KvBlockManager manager = manager(config(8, 8).routeObserver((route, blocks) -> {
+        KvBlockManager manager = manager(config(8, 8).transferObserver((way, blocks) -> {
             synchronized (seen) {
-                seen.add(route + " " + blocks);
+                seen.add(way.name() + " " + blocks);
             }
             return failure -> {
                 synchronized (seen) {
@@ -475,7 +475,7 @@ class TieringTest {
         awaitOffloaded(manager);
         device(manager).clear();
         assertThat(reused(manager, tokens(0, 13))).isEqualTo(12);
-        assertThat(seen).containsExactly("OFFLOAD 3", "ended", "ONBOARD 3", "ended");
+        assertThat(seen).containsExactly("offload 3", "ended", "onboard 3", "ended");
     }
 
     @Test

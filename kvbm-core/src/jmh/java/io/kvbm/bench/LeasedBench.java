@@ -39,6 +39,7 @@ import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.token.IdentityKind;
 import io.kvbm.transfer.RemoteTransport;
+import io.kvbm.transfer.TransferObserver;
 
 /**
  * Reading 128 shuffled blocks of 1 MiB of another process by NIXL, as if it were on another host: under a lease and with
@@ -104,7 +105,7 @@ final class LeasedBench {
             LocalWorker local = new LocalWorker(id, EPOCH, RemoteBench.FINGERPRINT, Map.of(CacheLevel.G2, config));
             peering = new Peering(local, List.of(pool), EventJournal.open(id, EPOCH, List.of(pool), events),
                     SharingLimits.DEFAULT, PeerMemory.Source.NONE, transport, MonotonicClock.SYSTEM, new Random(),
-                    Duration.ofMinutes(1));
+                    Duration.ofMinutes(1), TransferObserver.NONE);
         }
 
         /** Says what it exports, then answers until nobody asks any more. */

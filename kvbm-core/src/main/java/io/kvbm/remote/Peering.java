@@ -14,6 +14,7 @@ import io.kvbm.error.FirstFailure;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.time.MonotonicClock;
 import io.kvbm.transfer.RemoteTransport;
+import io.kvbm.transfer.TransferObserver;
 
 /**
  * The part of a worker that has to do with others: what it exports and answers, whom it knows, what they hold, and how
@@ -43,10 +44,11 @@ public final class Peering implements AutoCloseable {
      * @param transport what reaches peers whose memory is not found; null where nothing does
      * @param random numbers that others cannot guess
      * @param timeout the time within which a copy has to be over that another worker asks for
+     * @param observer is told of what is taken from peers
      */
     public Peering(LocalWorker local, List<BlockPool> pools, EventJournal journal, SharingLimits limits,
             PeerMemory.Source memories, @Nullable RemoteTransport transport, MonotonicClock clock,
-            RandomGenerator random, Duration timeout) {
+            RandomGenerator random, Duration timeout, TransferObserver observer) {
         this.local = local;
         this.pools = List.copyOf(pools);
         this.journal = journal;
@@ -59,7 +61,7 @@ public final class Peering implements AutoCloseable {
         this.feeds = new PeerFeeds(local, index);
         this.leases = new Leases(limits.leases(), clock, random.nextLong());
         this.transfers = new RemoteTransfers(local, pools, peers, clock, timeout);
-        this.taker = new PrefixTaker(peers, index);
+        this.taker = new PrefixTaker(peers, index, observer);
         this.desk = new WorkerDesk(local, pools, agentMetadata, leases, transfers,
                 (epoch, from) -> new PeerAnswer.Events(EventFrameCodec.encode(journal.page(epoch, from))),
                 transport == null ? () -> {} : transport::expect);

@@ -16,6 +16,7 @@ import io.kvbm.error.KvbmException;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.transfer.TransferControl;
+import io.kvbm.transfer.TransferObserver;
 
 /**
  * Takes the blocks of a sequence that this worker lacks from peers that have them: proposed by the index, read from the
@@ -31,15 +32,17 @@ public final class PrefixTaker {
 
     private final Peers peers;
     private final PeerIndex index;
+    private final TransferObserver observer;
     private final LongAdder proposed = new LongAdder();
     private final LongAdder taken = new LongAdder();
     private final LongAdder refused = new LongAdder();
     private final LongAdder failed = new LongAdder();
 
     /** Takes from these peers what this index proposes. */
-    public PrefixTaker(Peers peers, PeerIndex index) {
+    public PrefixTaker(Peers peers, PeerIndex index, TransferObserver observer) {
         this.peers = peers;
         this.index = index;
+        this.observer = observer.unharmful();
     }
 
     /**
@@ -103,7 +106,7 @@ public final class PrefixTaker {
         try {
             int length = index.prefix(chain, from, from + blocks.size(), run);
             proposed.add(length);
-            return length == 0 ? 0 : takeRun(pool, chain, from, run, blocks.subList(0, length), control);
+            return length == 0 ? 0 : takeObserved(pool, chain, from, run, blocks.subList(0, length), control);
         } catch (KvbmException e) {
             refused.add(run.length());
             log.debug("{} are not taken: {}", run, e.getMessage());
@@ -112,6 +115,20 @@ public final class PrefixTaker {
             log.warn("{} could not be taken and will be computed", run, e);
         }
         return 0;
+    }
+
+    private int takeObserved(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,
+            TransferControl control) {
+        TransferObserver.Copy copy = observer.begins(
+                new TransferObserver.Way("take", "p2p", pool.blocks().level().tier()), blocks.size());
+        try {
+            int some = takeRun(pool, chain, from, run, blocks, control);
+            copy.ended(null);
+            return some;
+        } catch (RuntimeException | Error e) {
+            copy.ended(e);
+            throw e;
+        }
     }
 
     private int takeRun(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,

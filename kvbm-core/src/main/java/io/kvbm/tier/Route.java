@@ -1,6 +1,9 @@
 package io.kvbm.tier;
 
+import java.util.Locale;
+
 import io.kvbm.storage.CacheLevel;
+import io.kvbm.transfer.TransferObserver;
 
 /** From which level to which blocks are copied. */
 public enum Route {
@@ -27,5 +30,10 @@ public enum Route {
     /** The level that the blocks are copied to. */
     public CacheLevel to() {
         return to;
+    }
+
+    /** What observers are told of it. */
+    TransferObserver.Way way() {
+        return new TransferObserver.Way(name().toLowerCase(Locale.ROOT), from.tier(), to.tier());
     }
 }

@@ -11,6 +11,7 @@ import io.kvbm.time.MonotonicClock;
 import io.kvbm.token.IdentityChain;
 import io.kvbm.transfer.TransferControl;
 import io.kvbm.transfer.TransferDispatcher;
+import io.kvbm.transfer.TransferObserver;
 
 /**
  * The level on the GPU with the level in host memory beneath it: what is registered above is copied down in the
@@ -32,7 +33,7 @@ public final class Tiering implements AutoCloseable {
      * @param timeout the time within which a copy downwards has to be over
      */
     public Tiering(BlockPool upper, BlockPool lower, TransferDispatcher transfers, TierLimits limits, Duration timeout,
-            MonotonicClock clock, RouteObserver observer) {
+            MonotonicClock clock, TransferObserver observer) {
         this.upper = upper;
         this.lower = lower;
         Copier copier = new Copier(transfers, clock, observer);

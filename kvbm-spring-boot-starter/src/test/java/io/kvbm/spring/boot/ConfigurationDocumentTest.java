@@ -135,40 +135,6 @@ class ConfigurationDocumentTest {
         assertThat(manager.open(new int[1], "").length()).isOne();
     }
 
-    /** A cluster of which everything has a value. */
-    private static final class PublishedCluster implements KvbmCluster {
-
-        @Override
-        public Publication publication() {
-            return Publication.PUBLISHED;
-        }
-
-        @Override
-        public int addresses() {
-            return 3;
-        }
-
-        @Override
-        public Set<Long> disputed() {
-            return Set.of(9L);
-        }
-
-        @Override
-        public long refusals() {
-            return 1;
-        }
-
-        @Override
-        public long rejected() {
-            return 1;
-        }
-
-        @Override
-        public String nixl() {
-            return "NIXL is not used: no blocks are shared";
-        }
-    }
-
     private static Set<String> paths(String prefix, JsonNode node) {
         Set<String> paths = new TreeSet<>();
         for (var field : node.properties()) {

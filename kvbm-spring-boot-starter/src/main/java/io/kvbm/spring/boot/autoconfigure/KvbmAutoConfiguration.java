@@ -21,9 +21,9 @@ import io.kvbm.KvManagerRuntimeConfig;
 import io.kvbm.KvManagerSharingConfig;
 import io.kvbm.cuda.CudaDevice;
 import io.kvbm.storage.HostAllocator;
-import io.kvbm.tier.RouteObserver;
 import io.kvbm.tier.TierLimits;
 import io.kvbm.token.ModelIdentity;
+import io.kvbm.transfer.TransferObserver;
 
 /** Makes a {@link KvBlockManager} from the properties under {@code kvbm} and the application's own beans. */
 @AutoConfiguration
@@ -63,7 +63,7 @@ public final class KvbmAutoConfiguration {
     @ConditionalOnMissingBean({KvBlockManagerConfig.class, KvBlockManager.class})
     KvBlockManagerConfig kvBlockManagerConfig(KvbmProperties properties, KvManagerRuntimeConfig runtime,
             HostAllocator allocator, @Nullable CudaDevice device, ObjectProvider<ModelIdentity> identity,
-            ObjectProvider<KvManagerSharingConfig> sharing, ObjectProvider<RouteObserver> observer,
+            ObjectProvider<KvManagerSharingConfig> sharing, ObjectProvider<TransferObserver> observer,
             ObjectProvider<KvBlockManagerConfigCustomizer> customizers) {
         KvManagerModelConfig model = new ModelGeometry(properties).resolve(identity.getIfAvailable());
         KvBlockManagerConfig.Builder config = KvBlockManagerConfig.builder()
@@ -77,7 +77,7 @@ public final class KvbmAutoConfiguration {
                 .transferTimeout(timeout("kvbm.transfer.timeout", properties.transfer().timeout()))
                 .checkTransferAddresses(properties.transfer().checkAddresses());
         new DeviceLevel(properties.device()).configure(config, model, device);
-        observer.ifAvailable(config::routeObserver);
+        observer.ifAvailable(config::transferObserver);
         if (model.fingerprint() != null) {
             sharing.ifAvailable(config::sharing); // nobody else could use what a model without a name has computed
         }

@@ -60,6 +60,9 @@ final class KvbmMetrics implements MeterBinder {
                 ManagerStats::tokensRequested);
         sequences(registry, "kvbm.tokens.reused", "Tokens that sequences were opened with and whose K/V was found",
                 ManagerStats::tokensReused);
+        tokens(registry, "computed", stats -> stats.tokensRequested() - stats.tokensReused());
+        tokens(registry, "local", stats -> stats.tokensReused() - stats.tokensFromPeers());
+        tokens(registry, "p2p", ManagerStats::tokensFromPeers);
         Gauge.builder("kvbm.sequences.open", manager, m -> m.stats().openSequences())
                 .description("Sequences that are open")
                 .register(registry);
@@ -229,6 +232,13 @@ final class KvbmMetrics implements MeterBinder {
         Gauge.builder(name, pool, p -> value.applyAsDouble(p.stats()))
                 .tags(tags)
                 .description(description)
+                .register(registry);
+    }
+
+    private void tokens(MeterRegistry registry, String source, ToDoubleFunction<ManagerStats> value) {
+        FunctionCounter.builder("kvbm.tokens", manager, m -> value.applyAsDouble(m.stats()))
+                .tag("source", source)
+                .description("Tokens that sequences were opened with, by where their K/V is from")
                 .register(registry);
     }
 

@@ -8,9 +8,9 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.context.annotation.Bean;
 
-import io.kvbm.tier.RouteObserver;
+import io.kvbm.transfer.TransferObserver;
 
-/** Observes copies between levels, where there is an {@link ObservationRegistry}. */
+/** Observes copies between levels and from peers, where there is an {@link ObservationRegistry}. */
 @AutoConfiguration(afterName = "org.springframework.boot.micrometer.observation.autoconfigure.ObservationAutoConfiguration")
 @ConditionalOnClass(ObservationRegistry.class)
 @ConditionalOnBooleanProperty(name = "kvbm.enabled", matchIfMissing = true)
@@ -18,8 +18,8 @@ import io.kvbm.tier.RouteObserver;
 public final class KvbmObservationAutoConfiguration {
 
     @Bean
-    @ConditionalOnMissingBean(RouteObserver.class)
-    RouteObservations kvbmRouteObservations(ObservationRegistry registry) {
-        return new RouteObservations(registry);
+    @ConditionalOnMissingBean(TransferObserver.class)
+    TransferObservations kvbmTransferObservations(ObservationRegistry registry) {
+        return new TransferObservations(registry);
     }
 }

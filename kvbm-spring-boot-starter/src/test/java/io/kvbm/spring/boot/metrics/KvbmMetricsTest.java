@@ -2,17 +2,21 @@ package io.kvbm.spring.boot.metrics;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 import io.micrometer.core.instrument.FunctionTimer;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.observation.DefaultMeterObservationHandler;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.micrometer.observation.ObservationRegistry;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.springframework.beans.factory.support.StaticListableBeanFactory;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
 import org.springframework.boot.micrometer.metrics.autoconfigure.MetricsAutoConfiguration;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
@@ -20,15 +24,24 @@ import org.springframework.boot.test.system.CapturedOutput;
 import org.springframework.boot.test.system.OutputCaptureExtension;
 
 import io.kvbm.KvBlockManager;
+import io.kvbm.KvBlockManagerConfig;
+import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.KvManagerSharingConfig;
 import io.kvbm.KvSequence;
 import io.kvbm.error.PoolException;
 import io.kvbm.event.EventListener;
 import io.kvbm.event.EventLog;
 import io.kvbm.event.KvEvent;
+import io.kvbm.remote.Peering;
+import io.kvbm.remote.Reconciler;
+import io.kvbm.remote.ReconcilerSettings;
 import io.kvbm.spring.boot.NoCluster;
+import io.kvbm.spring.boot.PublishedCluster;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
+import io.kvbm.spring.boot.discovery.KvbmCluster;
 import io.kvbm.storage.HostAllocator;
+import io.kvbm.tier.Route;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -69,6 +82,9 @@ class KvbmMetricsTest {
             assertThat(value(registry, "kvbm.sequences.leaked")).isZero();
             assertThat(value(registry, "kvbm.tokens.requested")).isEqualTo(18);
             assertThat(value(registry, "kvbm.tokens.reused")).isEqualTo(8);
+            assertThat(tokens(registry, "computed")).isEqualTo(10);
+            assertThat(tokens(registry, "local")).isEqualTo(8);
+            assertThat(tokens(registry, "p2p")).isZero();
             assertThat(value(registry, "kvbm.match.hashes.requested")).isEqualTo(4);
             assertThat(value(registry, "kvbm.match.blocks.returned")).isEqualTo(2);
             assertThat(value(registry, "kvbm.allocations")).isEqualTo(4);
@@ -129,6 +145,82 @@ class KvbmMetricsTest {
                             "kvbm_tier_blocks_pending{from=\"host\",to=\"device\"} 0.0",
                             "kvbm_tier_copies_seconds_sum{from=\"device\",to=\"host\"} 0.0");
         }
+    }
+
+    @Test
+    void tokensOfAPeerAreCountedApart() {
+        try (KvBlockManager one = new KvBlockManager(sharing(8));
+                KvBlockManager other = new KvBlockManager(sharing(9))) {
+            SimpleMeterRegistry registry = bound(other);
+            compute(one, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+            compute(other, 1, 2, 3, 4);
+            Peering peering = other.peering().orElseThrow();
+            Reconciler reconciler = peering.reconciler(_ -> one.peering().orElseThrow().desk(),
+                    ReconcilerSettings.DEFAULT);
+            reconciler.listed(List.of("one"));
+            peering.advance();
+            reconciler.step(Runnable::run);
+            compute(other, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+            assertThat(tokens(registry, "computed")).isEqualTo(4 + 1);
+            assertThat(tokens(registry, "local")).isEqualTo(4);
+            assertThat(tokens(registry, "p2p")).isEqualTo(4);
+            assertThat(value(registry, "kvbm.tokens.requested")).isEqualTo(13);
+        }
+    }
+
+    @Test
+    void withSixteenPeersAndAGpuThereAreFewerThanOneHundredAndFortySeries() {
+        PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+        ObservationRegistry observations = ObservationRegistry.create();
+        observations.observationConfig().observationHandler(new DefaultMeterObservationHandler(registry));
+        List<KvBlockManager> peers = new ArrayList<>();
+        try (KvBlockManager manager = new KvBlockManager(SmallCache.builder()
+                .hostLayout(SmallCache.blocks(16, HostAllocator.create()))
+                .deviceLayout(SmallCache.device())
+                .transferObserver(new TransferObservations(observations))
+                .sharing(KvManagerSharingConfig.builder().build())
+                .build())) {
+            StaticListableBeanFactory beans = new StaticListableBeanFactory(Map.of("cluster", new PublishedCluster()));
+            new KvbmMetrics(manager, beans.getBeanProvider(KvbmCluster.class)).bindTo(registry);
+            long alone = series(registry);
+            for (int id = 100; id < 116; id++) {
+                KvBlockManager peer = new KvBlockManager(sharing(id));
+                peers.add(peer);
+                var _ = manager.importBlockset(peer.exportBlockset());
+            }
+            assertThat(series(registry)).isEqualTo(alone);
+            compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+            await().until(() -> copied(manager) == 2);
+            compute(manager, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9);
+            await().until(() -> copied(manager) == 6);
+            compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+            assertThat(registry.scrape()).contains("kvbm_onboard_seconds_count", "kvbm_offload_seconds_count",
+                    "kvbm_peers{state=\"live\"} 16.0",
+                    "kvbm_cluster_addresses 3.0");
+            assertThat(series(registry)).as(registry.scrape()).isBetween(alone + 1, 139L);
+        } finally {
+            peers.forEach(KvBlockManager::close);
+        }
+    }
+
+    private static long copied(KvBlockManager manager) {
+        return manager.tiering().orElseThrow().stats(Route.OFFLOAD).blocks();
+    }
+
+    private static long series(PrometheusMeterRegistry registry) {
+        return registry.scrape().lines().filter(line -> line.startsWith("kvbm_")).count();
+    }
+
+    private static KvBlockManagerConfig sharing(long workerId) {
+        return SmallCache.builder()
+                .runtime(KvManagerRuntimeConfig.builder().workerId(workerId).build())
+                .hostLayout(SmallCache.blocks(8, HostAllocator.create()))
+                .sharing(KvManagerSharingConfig.builder().build())
+                .build();
+    }
+
+    private static double tokens(MeterRegistry registry, String source) {
+        return registry.get("kvbm.tokens").tag("source", source).functionCounter().count();
     }
 
     @Test

@@ -14,17 +14,22 @@ import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.KvBlockManagerConfig;
+import io.kvbm.KvManagerRuntimeConfig;
+import io.kvbm.KvManagerSharingConfig;
 import io.kvbm.KvSequence;
+import io.kvbm.remote.Peering;
+import io.kvbm.remote.Reconciler;
+import io.kvbm.remote.ReconcilerSettings;
 import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.spring.boot.autoconfigure.KvBlockManagerConfigCustomizer;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
-import io.kvbm.tier.Route;
-import io.kvbm.tier.RouteObserver;
+import io.kvbm.storage.HostAllocator;
+import io.kvbm.transfer.TransferObserver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-class RouteObservationsTest {
+class TransferObservationsTest {
 
     private final Ended ended = new Ended();
     private final ApplicationContextRunner runner = new ApplicationContextRunner()
@@ -54,28 +59,57 @@ class RouteObservationsTest {
     }
 
     @Test
+    void whatAPeerGivesIsAnObservation() {
+        ObservationRegistry registry = ObservationRegistry.create();
+        registry.observationConfig().observationHandler(ended);
+        try (KvBlockManager one = new KvBlockManager(sharing(8).build());
+                KvBlockManager other = new KvBlockManager(
+                        sharing(9).transferObserver(new TransferObservations(registry)).build())) {
+            compute(one, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+            Peering peering = other.peering().orElseThrow();
+            Reconciler reconciler = peering.reconciler(_ -> one.peering().orElseThrow().desk(),
+                    ReconcilerSettings.DEFAULT);
+            reconciler.listed(List.of("one"));
+            reconciler.step(Runnable::run);
+            compute(other, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+            assertThat(ended.observations).singleElement()
+                    .satisfies(take -> assertThat(take.getName() + " " + take.getLowCardinalityKeyValues() + " "
+                            + take.getHighCardinalityKeyValues())
+                            .isEqualTo("kvbm.take [keyValue(from=p2p),keyValue(to=host)] [keyValue(blocks=2)]"));
+        }
+    }
+
+    private static KvBlockManagerConfig.Builder sharing(long workerId) {
+        return SmallCache.builder()
+                .runtime(KvManagerRuntimeConfig.builder().workerId(workerId).build())
+                .hostLayout(SmallCache.blocks(8, HostAllocator.create()))
+                .sharing(KvManagerSharingConfig.builder().build());
+    }
+
+    @Test
     void aCopyThatFailsIsAnObservationWithItsError() {
         ObservationRegistry registry = ObservationRegistry.create();
         registry.observationConfig().observationHandler(ended);
         IllegalStateException failure = new IllegalStateException("gone");
-        new RouteObservations(registry).begins(Route.ONBOARD, 3).ended(failure);
+        new TransferObservations(registry).begins(new TransferObserver.Way("take", "p2p", "host"), 3).ended(failure);
         assertThat(ended.observations).singleElement().extracting(Observation.Context::getError).isSameAs(failure);
     }
 
     @Test
     void withoutARegistryNobodyLooks() {
         runner.run(context -> {
-            assertThat(context).hasNotFailed().doesNotHaveBean(RouteObserver.class);
-            assertThat(context.getBean(KvBlockManagerConfig.class).routeObserver()).isSameAs(RouteObserver.NONE);
+            assertThat(context).hasNotFailed().doesNotHaveBean(TransferObserver.class);
+            assertThat(context.getBean(KvBlockManagerConfig.class).transferObserver()).isSameAs(TransferObserver.NONE);
         });
     }
 
     @Test
     void theApplicationsObserverTakesThePlaceOfOurs() {
-        RouteObserver own = (_, _) -> _ -> {};
+        TransferObserver own = (_, _) -> _ -> {};
         runner.withConfiguration(AutoConfigurations.of(ObservationAutoConfiguration.class))
-                .withBean(RouteObserver.class, () -> own)
-                .run(context -> assertThat(context.getBean(KvBlockManagerConfig.class).routeObserver()).isSameAs(own));
+                .withBean(TransferObserver.class, () -> own)
+                .run(context -> assertThat(context.getBean(KvBlockManagerConfig.class).transferObserver())
+                        .isSameAs(own));
     }
 
     private static void compute(KvBlockManager manager, int... tokens) {

@@ -1,0 +1,34 @@
+package io.kvbm.spring.boot.metrics;
+
+import io.micrometer.observation.Observation;
+import io.micrometer.observation.ObservationRegistry;
+
+import io.kvbm.transfer.TransferObserver;
+
+/**
+ * Makes an observation of each copy between levels and each one from a peer, within that of the request that waits for it,
+ * if one does.
+ */
+final class TransferObservations implements TransferObserver {
+
+    private final ObservationRegistry registry;
+
+    TransferObservations(ObservationRegistry registry) {
+        this.registry = registry;
+    }
+
+    @Override
+    public Copy begins(Way way, int blocks) {
+        Observation observation = Observation.createNotStarted("kvbm." + way.name(), registry)
+                .lowCardinalityKeyValue("from", way.from())
+                .lowCardinalityKeyValue("to", way.to())
+                .highCardinalityKeyValue("blocks", Integer.toString(blocks))
+                .start();
+        return failure -> {
+            if (failure != null) {
+                observation.error(failure);
+            }
+            observation.stop();
+        };
+    }
+}
