@@ -42,6 +42,7 @@ import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 import io.kvbm.spring.boot.discovery.KvbmCluster;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.tier.Route;
+import io.kvbm.transfer.TransferObserver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -194,7 +195,10 @@ class KvbmMetricsTest {
             compute(manager, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9);
             await().until(() -> copied(manager) == 6);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+            new TransferObservations(observations).begins(new TransferObserver.Way("take", "p2p", "host"), 1)
+                    .ended(null);
             assertThat(registry.scrape()).contains("kvbm_onboard_seconds_count", "kvbm_offload_seconds_count",
+                    "kvbm_take_seconds_count",
                     "kvbm_peers{state=\"live\"} 16.0",
                     "kvbm_cluster_addresses 3.0");
             assertThat(series(registry)).as(registry.scrape()).isBetween(alone + 1, 139L);
