@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -76,7 +77,7 @@ class SizingTest {
     void needsAreTheSumsThatAreSaid() throws IOException {
         Map<String, BlockLayout> models = models();
         assertThat(rows(NEED_CELLS)).hasSize(3).allSatisfy(row -> {
-            BlockLayout layout = models.get(row.getFirst());
+            BlockLayout layout = Objects.requireNonNull(models.get(row.getFirst()));
             long blocks = blocks(row.get(1), row.get(2), layout) + blocks(row.get(3), row.get(4), layout);
             assertThat(blocks).isEqualTo(Long.parseLong(row.get(5)));
             assertThat(String.format(Locale.ROOT, "%.1f", blocks * layout.bytesPerBlock() / GIB)).isEqualTo(row.get(6));
