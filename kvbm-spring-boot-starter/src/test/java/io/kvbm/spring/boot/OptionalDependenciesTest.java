@@ -41,7 +41,7 @@ class OptionalDependenciesTest {
     private static final String INFO = "kvbmInfoContributor";
     private static final String METRICS = "kvbmMetrics";
     private static final String CLUSTER = "kvbmCluster";
-    private static final String OBSERVATIONS = "kvbmRouteObservations";
+    private static final String OBSERVATIONS = "kvbmTransferObservations";
     private static final Set<String> EVERYTHING = Set.of(ENDPOINT, HEALTH, INFO, METRICS, CLUSTER, OBSERVATIONS);
 
     private static <S extends AbstractApplicationContextRunner<S, ?, ?>> S configured(S runner) {
