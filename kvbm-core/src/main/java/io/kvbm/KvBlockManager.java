@@ -345,10 +345,13 @@ public final class KvBlockManager implements AutoCloseable {
 
     /**
      * Makes every block of every level unfindable. Blocks that are held stay readable and become free with their last
-     * handle; what open sequences register later is found again. What other workers hold stays theirs.
+     * handle; what open sequences register later is found again, and so is what is copied up to a GPU or taken from a peer
+     * at that moment. What other workers hold stays theirs. With two levels it waits for what is offloaded.
      *
-     * @return the number of blocks that were registered
+     * @return the number of blocks that were registered, on each level
      * @throws ClosedException after {@link #close}
+     * @throws io.kvbm.error.TransferException {@code DEADLINE_EXCEEDED} where what is offloaded takes longer than a
+     *         transfer may; all is cleared as soon as it ends
      */
     public int clear() {
         return clear(BlockPool::clear);
@@ -357,8 +360,9 @@ public final class KvBlockManager implements AutoCloseable {
     /**
      * Makes every block of a tenant unfindable, on every level, as {@link #clear()} does for all.
      *
-     * @return the number of blocks that were registered
+     * @return the number of blocks that were registered, on each level
      * @throws ClosedException after {@link #close}
+     * @throws io.kvbm.error.TransferException as {@link #clear()}
      */
     public int clear(String tenant) {
         long salt = chain(tenant).saltHash();
@@ -471,15 +475,19 @@ public final class KvBlockManager implements AutoCloseable {
                     : peering.taker().take(pool, chain, from, blocks, new TransferControl(clock, takeTimeout));
             return new Taken(taken, taken);
         }
-        TransferControl onboarding = new TransferControl(clock, onboardTimeout);
-        int held = tiering.onboard(chain, from, blocks, onboarding);
-        if (peering == null || held == blocks.size() || peering.taker()
-                .takeInto(Objects.requireNonNull(host), chain, from + held, from + blocks.size(),
-                        new TransferControl(clock, takeTimeout)) == 0) {
+        int held = tiering.onboard(chain, from, blocks, new TransferControl(clock, onboardTimeout));
+        if (peering == null || held == blocks.size()) {
             return new Taken(held, 0);
         }
-        int taken = tiering.onboard(chain, from + held, blocks.subList(held, blocks.size()), onboarding);
-        return new Taken(held + taken, taken);
+        int came = peering.taker()
+                .takeInto(Objects.requireNonNull(host), chain, from + held, from + blocks.size(),
+                        new TransferControl(clock, takeTimeout));
+        if (came == 0) {
+            return new Taken(held, 0);
+        }
+        int more = tiering.onboard(chain, from + held, blocks.subList(held, blocks.size()),
+                new TransferControl(clock, onboardTimeout));
+        return new Taken(held + more, Math.min(more, came));
     }
 
     /** Has what a sequence has found stay in the level below as well. */

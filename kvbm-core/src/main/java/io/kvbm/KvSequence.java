@@ -355,12 +355,12 @@ public final class KvSequence implements AutoCloseable {
 
         @Override
         public void run() {
+            pool.closeAll(handles);
             if (closed) {
                 open.closed();
             } else {
                 open.leaked();
             }
-            pool.closeAll(handles);
         }
     }
 

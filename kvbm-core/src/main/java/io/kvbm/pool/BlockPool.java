@@ -36,6 +36,9 @@ public final class BlockPool extends PoolHandles {
     /** The number of blocks a pool has at most. */
     public static final int MAX_BLOCKS = 1 << 28;
 
+    /** Slots between which whoever waits for the lock may go on. */
+    private static final int CLEARED_AT_ONCE = 4096;
+
     private final IdentityKind identity;
     private final PoolEvents events;
     private final BlockList<ImmutableBlock> noBlocks = immutable(new int[0]);
@@ -520,7 +523,7 @@ public final class BlockPool extends PoolHandles {
         lock.lock();
         try {
             requireOpen();
-            int cleared = ledger.unlist(_ -> true).length;
+            int cleared = ledger.unlist(0, ledger.size(), _ -> true).length;
             events.cleared();
             line.wake(ledger.available());
             return cleared;
@@ -537,10 +540,18 @@ public final class BlockPool extends PoolHandles {
      * @return the number of blocks that were registered
      */
     public int clear(long saltHash) {
+        int cleared = 0;
+        for (int from = 0; from < ledger.size(); from += CLEARED_AT_ONCE) {
+            cleared += clear(saltHash, from, Math.min(from + CLEARED_AT_ONCE, ledger.size()));
+        }
+        return cleared;
+    }
+
+    private int clear(long saltHash, int from, int to) {
         lock.lock();
         try {
             requireOpen();
-            int[] cleared = ledger.unlist(slot -> ledger.slots.saltHash(slot) == saltHash);
+            int[] cleared = ledger.unlist(from, to, slot -> ledger.slots.saltHash(slot) == saltHash);
             events.removed(cleared, 0);
             line.wake(ledger.available());
             return cleared.length;

@@ -139,11 +139,14 @@ final class SlotLedger {
         }
     }
 
-    /** Unlists the registered slots that fit, and says which ones; those that are held become free with their last hold. */
-    int[] unlist(IntPredicate which) {
-        int[] gone = new int[table.size()];
+    /**
+     * Unlists the registered slots from one to below another that fit, and says which ones; those that are held become
+     * free with their last hold.
+     */
+    int[] unlist(int from, int to, IntPredicate which) {
+        int[] gone = new int[Math.min(table.size(), to - from)];
         int n = 0;
-        for (int slot = 0; slot < slots.size(); slot++) {
+        for (int slot = from; slot < to; slot++) {
             if (slots.state(slot).registered() && which.test(slot)) {
                 unlist(slot);
                 gone[n++] = slot;

@@ -188,14 +188,20 @@ public final class Peer {
         return memory == null && leased != null;
     }
 
-    private ReadResult counted(int blocks, long bytesPerBlock, Supplier<ReadResult> read) {
+    private ReadResult counted(int blocks, long bytesPerBlock, Supplier<ReadResult> reading) {
         return attempt(blocks, () -> {
             TransferEvent event = TransferEvent.begun();
-            ReadResult result = read.get();
-            counters.count(result, bytesPerBlock);
-            event.ended(isMapped() ? "PEER_MEMORY" : "PEER_TRANSPORT", result.blocks(),
-                    result.blocks() * bytesPerBlock, false);
-            return result;
+            int read = 0;
+            boolean failed = true;
+            try {
+                ReadResult result = reading.get();
+                counters.count(result, bytesPerBlock);
+                read = result.blocks();
+                failed = false;
+                return result;
+            } finally {
+                event.ended(isMapped() ? "PEER_MEMORY" : "PEER_TRANSPORT", read, read * bytesPerBlock, failed);
+            }
         }, result -> result.end() != ReadOutcome.CORRUPT && (isMapped() || result.end() != ReadOutcome.LATE));
     }
 

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -54,20 +55,35 @@ final class Offloader implements AutoCloseable {
     }
 
     void offload(List<ImmutableBlock> blocks, IdentityChain chain, int from) {
+        offload(blocks, chain, from, thread);
+    }
+
+    private void offload(List<ImmutableBlock> blocks, IdentityChain chain, int from, Executor executor) {
         int n = counters.begin(blocks.size(), limits.pendingBlocks());
         if (n == 0) {
             return;
         }
         List<ImmutableBlock> held = new ArrayList<>(n);
+        Job job;
         try {
             blocks.subList(0, n).forEach(block -> held.add(block.share()));
-            thread.execute(new Job(held, chain.copy(from + n), from));
-        } catch (RuntimeException | Error e) {
-            // the manager is closing, a block has as many holders as there may be: none of the sequence's concern
-            log.debug("{} blocks from block {} of a sequence on are not offloaded", n, from, e);
-            counters.skipped(n);
-            letGo(n, held);
+            job = new Job(held, chain.copy(from + n), from);
+        } catch (RuntimeException | Error e) { // a block has as many holders as there may be
+            skip(held, n, from, e);
+            return;
         }
+        try {
+            executor.execute(job);
+        } catch (RejectedExecutionException e) { // the manager is closing
+            skip(held, n, from, e);
+        }
+    }
+
+    /** Nothing of the sequence's concern. */
+    private void skip(List<ImmutableBlock> held, int n, int from, Throwable why) {
+        log.debug("{} blocks from block {} of a sequence on are not offloaded", n, from, why);
+        counters.skipped(n);
+        letGo(n, held);
     }
 
     void used(IdentityChain chain, int blocks) {
@@ -87,7 +103,7 @@ final class Offloader implements AutoCloseable {
             int there = lower.touchBlocks(chain, 0, chain.size());
             if (there < chain.size()) {
                 try (BlockList<ImmutableBlock> above = upper.holdBlocks(chain, there, chain.size())) {
-                    offload(above, chain, there);
+                    offload(above, chain, there, Runnable::run); // before what waits, which may be to forget it
                 }
             }
         } catch (KvbmException e) {
@@ -96,14 +112,17 @@ final class Offloader implements AutoCloseable {
     }
 
     /**
-     * Has something done once everything has been copied that waits, and waits for it.
+     * Has something done once everything has been copied that waits, and waits for it as long as for a copy.
      *
      * @throws ClosedException where nothing is copied any more
+     * @throws io.kvbm.error.TransferException {@code DEADLINE_EXCEEDED} where it has to wait longer; it is done all the
+     *         same
      */
     int afterAll(IntSupplier work) {
         Later later = new Later(work, new CompletableFuture<>());
         try {
             thread.execute(later);
+            control.get().await(later.result::isDone, () -> {});
             return later.result.join();
         } catch (RejectedExecutionException e) {
             throw closed();

@@ -78,13 +78,16 @@ public final class Tiering implements AutoCloseable {
     }
 
     /**
-     * Has something done to the upper level, and to the lower one as soon as nothing that was offloaded before can be
-     * registered there any more.
+     * Has both levels cleared: the lower one when nothing that was offloaded before can be registered there any more, and
+     * the upper one before and after that, for what is onboarded meanwhile.
      *
-     * @return what both have given, in sum
+     * @return how many blocks were cleared
+     * @throws io.kvbm.error.TransferException {@code DEADLINE_EXCEEDED} where what is offloaded takes longer than a copy
+     *         may; the lower level is cleared all the same
      */
     public int clear(ToIntFunction<BlockPool> clearing) {
-        return clearing.applyAsInt(upper) + offloader.afterAll(() -> clearing.applyAsInt(lower));
+        return clearing.applyAsInt(upper)
+                + offloader.afterAll(() -> clearing.applyAsInt(lower) + clearing.applyAsInt(upper));
     }
 
     /** What has become of the blocks of a route. */

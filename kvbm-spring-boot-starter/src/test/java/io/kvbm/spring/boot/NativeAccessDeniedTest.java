@@ -1,11 +1,12 @@
 package io.kvbm.spring.boot;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 import org.junit.jupiter.api.Test;
@@ -69,13 +70,14 @@ class NativeAccessDeniedTest {
                 Arrays.stream(SmallCache.properties(properties)))
                 .map(property -> "--" + property)
                 .forEach(command::add);
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        Path said = Files.createTempFile("kvbm-native-access", ".log");
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(said.toFile()).start();
         try {
-            String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-            process.waitFor();
-            return output.lines().toList();
+            assertThat(process.waitFor(2, TimeUnit.MINUTES)).as("it ends").isTrue();
+            return Files.readAllLines(said);
         } finally {
             process.destroyForcibly();
+            Files.delete(said);
         }
     }
 }

@@ -5,6 +5,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.actuate.endpoint.Access;
+import org.springframework.boot.actuate.endpoint.InvalidEndpointRequestException;
 import org.springframework.boot.actuate.endpoint.annotation.DeleteOperation;
 import org.springframework.boot.actuate.endpoint.annotation.Endpoint;
 import org.springframework.boot.actuate.endpoint.annotation.ReadOperation;
@@ -35,13 +36,20 @@ public final class KvbmEndpoint {
     /**
      * Makes blocks unfindable on this instance, on every level. Requests under way go on with those that they hold.
      *
-     * @param tenant whose; all where it is left out, and the one without a name where it is empty
+     * @param tenant whose; the one without a name where it is empty
+     * @param all {@code true} in the place of a tenant, for those of all
+     * @throws InvalidEndpointRequestException where it is not said whose
      */
     @DeleteOperation
-    public ClearedDescriptor clear(@Nullable String tenant) {
+    public ClearedDescriptor clear(@Nullable String tenant, @Nullable Boolean all) {
+        boolean ofAll = Boolean.TRUE.equals(all);
+        if (ofAll == (tenant != null)) {
+            throw new InvalidEndpointRequestException("Whose blocks are to be cleared is not said: give tenant, or"
+                    + " all=true", "Give either tenant or all=true");
+        }
         int blocks = tenant == null ? manager.clear() : manager.clear(tenant);
         log.info("{} blocks of {} were cleared, as an operator has asked", blocks,
-                tenant == null ? "all tenants" : "one tenant");
+                ofAll ? "all tenants" : "one tenant");
         return new ClearedDescriptor(blocks);
     }
 

@@ -219,11 +219,12 @@ public record ManagerDescriptor(String workerId, String fingerprint, ModelDescri
      * @param leaked sequences that were never closed
      * @param tokensRequested tokens that sequences were opened with
      * @param tokensReused those of them whose K/V was found
+     * @param tokensFromPeers those of the reused ones whose K/V came from other instances
      * @param reuseRate their ratio
      * @param oldest those that have been open longest, at most {@value #MOST_OLDEST}
      */
     public record SequencesDescriptor(long open, long opened, long leaked, long tokensRequested, long tokensReused,
-            double reuseRate, List<OpenDescriptor> oldest) {
+            long tokensFromPeers, double reuseRate, List<OpenDescriptor> oldest) {
 
         /** How many open sequences are shown one by one. */
         public static final int MOST_OLDEST = 16;
@@ -231,7 +232,7 @@ public record ManagerDescriptor(String workerId, String fingerprint, ModelDescri
         static SequencesDescriptor of(KvBlockManager manager) {
             ManagerStats stats = manager.stats();
             return new SequencesDescriptor(stats.openSequences(), stats.sequencesOpened(), stats.sequencesLeaked(),
-                    stats.tokensRequested(), stats.tokensReused(),
+                    stats.tokensRequested(), stats.tokensReused(), stats.tokensFromPeers(),
                     rate(stats.tokensReused(), stats.tokensRequested()),
                     manager.openSequences().stream().limit(MOST_OLDEST).map(OpenDescriptor::of).toList());
         }

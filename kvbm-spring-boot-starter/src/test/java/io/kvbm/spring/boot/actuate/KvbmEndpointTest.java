@@ -137,7 +137,11 @@ class KvbmEndpointTest {
             assertThat(cleared(server, "?tenant=")).isEqualTo(2);
             assertThat(reused(manager, "")).isZero();
             assertThat(reused(manager, "b")).isEqualTo(8);
-            assertThat(cleared(server, "")).isEqualTo(2);
+            assertThat(server.call("DELETE", "/actuator/kvbm").statusCode()).as("of whom is not said").isEqualTo(400);
+            assertThat(server.call("DELETE", "/actuator/kvbm?tennant=a").statusCode()).isEqualTo(400);
+            assertThat(server.call("DELETE", "/actuator/kvbm?all=true&tenant=a").statusCode()).isEqualTo(400);
+            assertThat(reused(manager, "b")).isEqualTo(8);
+            assertThat(cleared(server, "?all=true")).isEqualTo(2);
             assertThat(reused(manager, "b")).isZero();
         }
     }

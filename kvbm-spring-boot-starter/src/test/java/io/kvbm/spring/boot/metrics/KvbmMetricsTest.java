@@ -42,6 +42,7 @@ import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 import io.kvbm.spring.boot.discovery.KvbmCluster;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.tier.Route;
+import io.kvbm.tier.RouteStats;
 import io.kvbm.transfer.TransferObserver;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -191,9 +192,9 @@ class KvbmMetricsTest {
             }
             assertThat(series(registry)).isEqualTo(alone);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
-            await().until(() -> copied(manager) == 2);
+            awaitCopied(manager, 2);
             compute(manager, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9);
-            await().until(() -> copied(manager) == 6);
+            awaitCopied(manager, 6);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
             new TransferObservations(observations).begins(new TransferObserver.Way("take", "p2p", "host"), 1)
                     .ended(null);
@@ -207,8 +208,13 @@ class KvbmMetricsTest {
         }
     }
 
-    private static long copied(KvBlockManager manager) {
-        return manager.tiering().orElseThrow().stats(Route.OFFLOAD).blocks();
+    /** That many blocks are copied down, and nothing above is held for it any more. */
+    private static void awaitCopied(KvBlockManager manager, long blocks) {
+        await().untilAsserted(() -> {
+            RouteStats stats = manager.tiering().orElseThrow().stats(Route.OFFLOAD);
+            assertThat(stats.blocks()).isEqualTo(blocks);
+            assertThat(stats.pendingBlocks()).isZero();
+        });
     }
 
     private static long series(PrometheusMeterRegistry registry) {
@@ -232,9 +238,10 @@ class KvbmMetricsTest {
         try (KvBlockManager manager = new KvBlockManager(SmallCache.tiered())) {
             SimpleMeterRegistry registry = bound(manager);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
-            await().until(() -> value(registry, "kvbm.tier.blocks.copied", "device", "host") == 2);
+            awaitCopied(manager, 2);
+            assertThat(value(registry, "kvbm.tier.blocks.copied", "device", "host")).isEqualTo(2);
             compute(manager, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9);
-            await().until(() -> value(registry, "kvbm.tier.blocks.copied", "device", "host") == 6);
+            awaitCopied(manager, 6);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
             assertThat(value(registry, "kvbm.tier.blocks.copied", "host", "device")).isEqualTo(2);
             assertThat(value(registry, "kvbm.tier.bytes", "host", "device")).isEqualTo(2 * SmallCache.BLOCK_BYTES);
