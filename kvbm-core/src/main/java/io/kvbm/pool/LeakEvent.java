@@ -1,5 +1,7 @@
 package io.kvbm.pool;
 
+import java.util.List;
+
 import jdk.jfr.Category;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
@@ -28,12 +30,12 @@ final class LeakEvent extends Event {
 
     private LeakEvent() {}
 
-    static void happened(Leak leak) {
+    static void happened(String what, int blocks, List<String> site) {
         LeakEvent event = new LeakEvent();
         if (event.shouldCommit()) {
-            event.what = leak.what();
-            event.blocks = leak.blocks();
-            event.site = String.join("\n", leak.site());
+            event.what = what;
+            event.blocks = blocks;
+            event.site = String.join("\n", site);
             event.commit();
         }
     }

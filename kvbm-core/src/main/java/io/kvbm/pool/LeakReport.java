@@ -2,7 +2,6 @@ package io.kvbm.pool;
 
 import java.time.Duration;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
@@ -22,7 +21,7 @@ public final class LeakReport {
     private final MonotonicClock clock;
     private final Deque<Entry> last = new ArrayDeque<>(CAPACITY);
 
-    private record Entry(Leak leak, long at) {}
+    private record Entry(String what, int blocks, List<String> site, long at) {}
 
     /** Has no leaks yet. */
     public LeakReport(MonotonicClock clock) {
@@ -35,14 +34,14 @@ public final class LeakReport {
      * @param site made where it was opened; null where that was not noted
      */
     public void add(String what, int blocks, @Nullable Throwable site) {
-        Leak leak = new Leak(what, blocks, Duration.ZERO, site == null ? List.of() : frames(site));
+        List<String> frames = site == null ? List.of() : frames(site);
         synchronized (this) {
             if (last.size() == CAPACITY) {
                 last.removeLast();
             }
-            last.addFirst(new Entry(leak, clock.nanoTime()));
+            last.addFirst(new Entry(what, blocks, frames, clock.nanoTime()));
         }
-        LeakEvent.happened(leak);
+        LeakEvent.happened(what, blocks, frames);
     }
 
     private static List<String> frames(Throwable site) {
@@ -52,11 +51,8 @@ public final class LeakReport {
     /** The last leaks, the newest first. */
     public synchronized List<Leak> leaks() {
         long now = clock.nanoTime();
-        List<Leak> leaks = new ArrayList<>(last.size());
-        for (Entry entry : last) {
-            Leak leak = entry.leak();
-            leaks.add(new Leak(leak.what(), leak.blocks(), Duration.ofNanos(now - entry.at()), leak.site()));
-        }
-        return leaks;
+        return last.stream()
+                .map(entry -> new Leak(entry.what, entry.blocks, Duration.ofNanos(now - entry.at), entry.site))
+                .toList();
     }
 }

@@ -121,14 +121,15 @@ public final class PrefixTaker {
             TransferControl control) {
         TransferObserver.Copy copy = observer.begins(
                 new TransferObserver.Way("take", "p2p", pool.blocks().level().tier()), blocks.size());
+        int some;
         try {
-            int some = takeRun(pool, chain, from, run, blocks, control);
-            copy.ended(null);
-            return some;
+            some = takeRun(pool, chain, from, run, blocks, control);
         } catch (RuntimeException | Error e) {
             copy.ended(e);
             throw e;
         }
+        copy.ended(null);
+        return some;
     }
 
     private int takeRun(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,

@@ -29,17 +29,21 @@ final class SampleClient implements AutoCloseable {
     record Answer(int status, JsonNode body) {}
 
     Answer ask(String path, Map<String, ?> question, String tenant) throws IOException, InterruptedException {
-        HttpResponse<String> response = http.send(request(path, question, tenant),
-                HttpResponse.BodyHandlers.ofString());
+        HttpResponse<String> response = post(path, json.writeValueAsString(question), tenant);
         return new Answer(response.statusCode(), json.readTree(response.body()));
     }
 
-    private HttpRequest request(String path, Map<String, ?> question, String tenant) {
+    /** What comes back, as it is. */
+    HttpResponse<String> post(String path, String body, String tenant) throws IOException, InterruptedException {
+        return http.send(request(path, body, tenant), HttpResponse.BodyHandlers.ofString());
+    }
+
+    private HttpRequest request(String path, String body, String tenant) {
         return HttpRequest.newBuilder(URI.create(base + path))
                 .header("Content-Type", "application/json")
                 .header("X-Tenant", tenant)
                 .timeout(Duration.ofSeconds(60))
-                .POST(HttpRequest.BodyPublishers.ofString(json.writeValueAsString(question)))
+                .POST(HttpRequest.BodyPublishers.ofString(body))
                 .build();
     }
 
@@ -47,7 +51,8 @@ final class SampleClient implements AutoCloseable {
     long nanosToFirstText(Map<String, ?> question, String tenant) throws IOException, InterruptedException {
         long start = System.nanoTime();
         try (BufferedReader lines = new BufferedReader(new InputStreamReader(
-                http.send(request("/v1/completions", question, tenant), HttpResponse.BodyHandlers.ofInputStream())
+                http.send(request("/v1/completions", json.writeValueAsString(question), tenant),
+                        HttpResponse.BodyHandlers.ofInputStream())
                         .body(),
                 StandardCharsets.UTF_8))) {
             long first = 0;

@@ -1,18 +1,15 @@
 package io.kvbm.sample.web;
 
 import java.io.BufferedReader;
-import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.Socket;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -35,7 +32,6 @@ class StreamsOverHttpTest {
             {"messages": [{"role": "user", "content": "What does os.path.join do?"}], "max_tokens": 40, "stream": %s}""";
 
     private final JsonMapper json = JsonMapper.builder().build();
-    private final HttpClient client = HttpClient.newHttpClient();
 
     @LocalServerPort
     private int port;
@@ -43,8 +39,16 @@ class StreamsOverHttpTest {
     @Autowired
     private KvBlockManager manager;
 
+    private SampleClient client;
+
+    @BeforeEach
+    void connect() {
+        client = new SampleClient(port);
+    }
+
     @AfterEach
     void nothingIsLeftOpen() {
+        client.close();
         await().atMost(Duration.ofSeconds(10)).untilAsserted(() -> {
             assertThat(manager.host().orElseThrow().stats().holders()).as("open handles").isZero();
             assertThat(manager.stats().openSequences()).as("open sequences").isZero();
@@ -53,8 +57,8 @@ class StreamsOverHttpTest {
 
     @Test
     void theEventsOfAChatMakeTheAnswerThatComesWhole() throws Exception {
-        JsonNode whole = json.readTree(post("/v1/chat/completions", CHAT.formatted(false), "").body());
-        HttpResponse<String> streamed = post("/v1/chat/completions", CHAT.formatted(true), "");
+        JsonNode whole = json.readTree(client.post("/v1/chat/completions", CHAT.formatted(false), "").body());
+        HttpResponse<String> streamed = client.post("/v1/chat/completions", CHAT.formatted(true), "");
 
         assertThat(streamed.headers().firstValue("Content-Type")).get().asString().startsWith("text/event-stream");
         assertThat(streamed.body()).endsWith("data: [DONE]\n\n");
@@ -73,9 +77,10 @@ class StreamsOverHttpTest {
     @Test
     void theSecondTurnOfAChatReusesTheFirst() throws Exception {
         String turn = "{\"role\": \"user\", \"content\": \"Explain how a context manager closes a file. \"}";
-        JsonNode first = json.readTree(post("/v1/chat/completions", "{\"messages\": [" + turn + "]}", "turns").body());
+        JsonNode first = json
+                .readTree(client.post("/v1/chat/completions", "{\"messages\": [" + turn + "]}", "turns").body());
         String answer = json.writeValueAsString(first.at("/choices/0/message"));
-        JsonNode second = json.readTree(post("/v1/chat/completions",
+        JsonNode second = json.readTree(client.post("/v1/chat/completions",
                 "{\"messages\": [" + turn + "," + answer + "," + turn + "], \"max_tokens\": 1}", "turns").body());
 
         assertThat(first.at("/usage/prompt_tokens_details/cached_tokens").asInt()).isZero();
@@ -86,7 +91,7 @@ class StreamsOverHttpTest {
     @Test
     void whatOneTenantComputedIsNotFoundByAnother() throws Exception {
         for (String tenant : List.of("blue", "green")) {
-            JsonNode answer = json.readTree(post("/v1/chat/completions", CHAT.formatted(false), tenant).body());
+            JsonNode answer = json.readTree(client.post("/v1/chat/completions", CHAT.formatted(false), tenant).body());
             assertThat(answer.at("/usage/prompt_tokens_details/cached_tokens").asInt()).as(tenant).isZero();
         }
     }
@@ -95,7 +100,7 @@ class StreamsOverHttpTest {
     @Test
     void aClientThatGoesAwayEndsItsGenerationAndFreesItsBlocks() throws Exception {
         String body = "{\"prompt\": \"The built-in function open() opens\", \"max_tokens\": 900, \"stream\": %s}";
-        JsonNode whole = json.readTree(post("/v1/completions", body.formatted(false), "stays").body());
+        JsonNode whole = json.readTree(client.post("/v1/completions", body.formatted(false), "stays").body());
         assertThat(whole.at("/usage/completion_tokens").asInt()).as("tokens for a client that stays").isEqualTo(900);
         long before = manager.host().orElseThrow().stats().registrations();
         String streamed = body.formatted(true);
@@ -131,7 +136,7 @@ class StreamsOverHttpTest {
             {"messages": [{"role": "user", "content": "a"}], "stream": true, "max_tokens": 5000} | context is 4096
             """)
     void aChatThatCannotBeServedIsRefusedInWords(String body, String message) throws Exception {
-        HttpResponse<String> response = post("/v1/chat/completions", body, "");
+        HttpResponse<String> response = client.post("/v1/chat/completions", body, "");
 
         assertThat(response.statusCode()).isEqualTo(400);
         JsonNode error = json.readTree(response.body()).at("/error");
@@ -142,7 +147,7 @@ class StreamsOverHttpTest {
     @ParameterizedTest
     @CsvSource({"/v1/completions, 404, model_not_found", "/v1/nothing, 404, unknown_url", "/v1/models, 405, "})
     void whatIsNotThereIsSaidInOpenAisForm(String path, int status, String code) throws Exception {
-        HttpResponse<String> response = post(path, "{\"prompt\": \"a\", \"model\": \"other\"}", "");
+        HttpResponse<String> response = client.post(path, "{\"prompt\": \"a\", \"model\": \"other\"}", "");
 
         assertThat(response.statusCode()).isEqualTo(status);
         JsonNode error = json.readTree(response.body()).at("/error");
@@ -155,14 +160,5 @@ class StreamsOverHttpTest {
                 .filter(line -> line.startsWith("data: {"))
                 .map(line -> json.readTree(line.substring("data: ".length())))
                 .toList();
-    }
-
-    private HttpResponse<String> post(String path, String body, String tenant) throws IOException,
-            InterruptedException {
-        return client.send(HttpRequest.newBuilder(URI.create("http://localhost:" + port + path))
-                .header("Content-Type", "application/json")
-                .header("X-Tenant", tenant)
-                .POST(HttpRequest.BodyPublishers.ofString(body))
-                .build(), HttpResponse.BodyHandlers.ofString());
     }
 }

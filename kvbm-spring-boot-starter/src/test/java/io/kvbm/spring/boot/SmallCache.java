@@ -2,6 +2,7 @@ package io.kvbm.spring.boot;
 
 import java.util.stream.Stream;
 
+import io.kvbm.KvBlockManager;
 import io.kvbm.KvBlockManagerConfig;
 import io.kvbm.KvManagerLayoutConfig;
 import io.kvbm.KvManagerModelConfig;
@@ -9,7 +10,12 @@ import io.kvbm.KvManagerRuntimeConfig;
 import io.kvbm.storage.HostAllocator;
 import io.kvbm.storage.Storage;
 import io.kvbm.storage.StorageAllocator;
+import io.kvbm.tier.Route;
+import io.kvbm.tier.RouteStats;
 import io.kvbm.token.ModelIdentity;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 /** A cache of 64 blocks of 4 tokens and 512 bytes, as properties and as a bean. */
 public final class SmallCache {
@@ -81,5 +87,14 @@ public final class SmallCache {
     /** That many of its blocks in memory from this allocator. */
     public static KvManagerLayoutConfig blocks(int number, StorageAllocator<? extends Storage> allocator) {
         return KvManagerLayoutConfig.builder().numBlocks(number).allocator(allocator).build();
+    }
+
+    /** Waits until that many blocks are copied down from the level above, and nothing is held there for it any more. */
+    public static void awaitOffloaded(KvBlockManager manager, long blocks) {
+        await().untilAsserted(() -> {
+            RouteStats stats = manager.tiering().orElseThrow().stats(Route.OFFLOAD);
+            assertThat(stats.blocks()).isEqualTo(blocks);
+            assertThat(stats.pendingBlocks()).isZero();
+        });
     }
 }

@@ -41,13 +41,10 @@ import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 import io.kvbm.spring.boot.discovery.KvbmCluster;
 import io.kvbm.storage.HostAllocator;
-import io.kvbm.tier.Route;
-import io.kvbm.tier.RouteStats;
 import io.kvbm.transfer.TransferObserver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.awaitility.Awaitility.await;
 
 @ExtendWith(OutputCaptureExtension.class)
 class KvbmMetricsTest {
@@ -192,9 +189,9 @@ class KvbmMetricsTest {
             }
             assertThat(series(registry)).isEqualTo(alone);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
-            awaitCopied(manager, 2);
+            SmallCache.awaitOffloaded(manager, 2);
             compute(manager, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9);
-            awaitCopied(manager, 6);
+            SmallCache.awaitOffloaded(manager, 6);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
             new TransferObservations(observations).begins(new TransferObserver.Way("take", "p2p", "host"), 1)
                     .ended(null);
@@ -206,15 +203,6 @@ class KvbmMetricsTest {
         } finally {
             peers.forEach(KvBlockManager::close);
         }
-    }
-
-    /** That many blocks are copied down, and nothing above is held for it any more. */
-    private static void awaitCopied(KvBlockManager manager, long blocks) {
-        await().untilAsserted(() -> {
-            RouteStats stats = manager.tiering().orElseThrow().stats(Route.OFFLOAD);
-            assertThat(stats.blocks()).isEqualTo(blocks);
-            assertThat(stats.pendingBlocks()).isZero();
-        });
     }
 
     private static long series(PrometheusMeterRegistry registry) {
@@ -238,10 +226,10 @@ class KvbmMetricsTest {
         try (KvBlockManager manager = new KvBlockManager(SmallCache.tiered())) {
             SimpleMeterRegistry registry = bound(manager);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
-            awaitCopied(manager, 2);
+            SmallCache.awaitOffloaded(manager, 2);
             assertThat(value(registry, "kvbm.tier.blocks.copied", "device", "host")).isEqualTo(2);
             compute(manager, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9);
-            awaitCopied(manager, 6);
+            SmallCache.awaitOffloaded(manager, 6);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
             assertThat(value(registry, "kvbm.tier.blocks.copied", "host", "device")).isEqualTo(2);
             assertThat(value(registry, "kvbm.tier.bytes", "host", "device")).isEqualTo(2 * SmallCache.BLOCK_BYTES);

@@ -24,12 +24,9 @@ import io.kvbm.spring.boot.SmallCache;
 import io.kvbm.spring.boot.autoconfigure.KvBlockManagerConfigCustomizer;
 import io.kvbm.spring.boot.autoconfigure.KvbmAutoConfiguration;
 import io.kvbm.storage.HostAllocator;
-import io.kvbm.tier.Route;
-import io.kvbm.tier.RouteStats;
 import io.kvbm.transfer.TransferObserver;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 class TransferObservationsTest {
 
@@ -47,9 +44,9 @@ class TransferObservationsTest {
                 .run(context -> {
                     KvBlockManager manager = context.getBean(KvBlockManager.class);
                     compute(manager, 1, 2, 3, 4, 5);
-                    awaitOffloaded(manager, 1);
+                    SmallCache.awaitOffloaded(manager, 1);
                     compute(manager, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9);
-                    awaitOffloaded(manager, 5);
+                    SmallCache.awaitOffloaded(manager, 5);
                     compute(manager, 1, 2, 3, 4, 5);
                     assertThat(List.copyOf(ended.observations)).extracting(ended -> ended.getName() + " "
                             + ended.getLowCardinalityKeyValues() + " " + ended.getHighCardinalityKeyValues())
@@ -79,15 +76,6 @@ class TransferObservationsTest {
                             + take.getHighCardinalityKeyValues())
                             .isEqualTo("kvbm.take [keyValue(from=p2p),keyValue(to=host)] [keyValue(blocks=2)]"));
         }
-    }
-
-    /** That many blocks are copied down, and nothing above is held for it any more. */
-    private static void awaitOffloaded(KvBlockManager manager, long blocks) {
-        await().untilAsserted(() -> {
-            RouteStats stats = manager.tiering().orElseThrow().stats(Route.OFFLOAD);
-            assertThat(stats.blocks()).isEqualTo(blocks);
-            assertThat(stats.pendingBlocks()).isZero();
-        });
     }
 
     private static KvBlockManagerConfig.Builder sharing(long workerId) {
