@@ -1,8 +1,6 @@
 package io.kvbm.cuda;
 
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
 
 import io.kvbm.error.TransferException;
 import io.kvbm.transfer.TransferControl;
@@ -78,12 +76,10 @@ final class Mover {
             moveDirectly(pieces);
             return;
         }
-        for (Part part : parts(pieces, mostGathered(pieces))) {
-            Stage stage = next();
+        inParts(pieces, mostGathered(pieces), (part, stage) -> {
             copy(pieces.intoRun(part.first, part.end, stage.device()).inOrder());
             launch(pieces.fromRun(part.first, part.end, stage.device()), stage);
-            stage.record(lane.stream(), () -> {});
-        }
+        });
     }
 
     private void moveDown(Pieces pieces) {
@@ -105,85 +101,84 @@ final class Mover {
     }
 
     private void gatherAndCopy(Pieces pieces) {
-        for (Part part : parts(pieces, mostGathered(pieces))) {
-            Stage stage = next();
+        inParts(pieces, mostGathered(pieces), (part, stage) -> {
             launch(pieces.intoRun(part.first, part.end, stage.device()), stage);
             copy(pieces.fromRun(part.first, part.end, stage.device()).inOrder());
-            stage.record(lane.stream(), () -> {});
-        }
+        });
     }
 
     private void moveDirectly(Pieces pieces) {
         if (isForCopies(pieces)) {
             copyInParts(pieces);
-            return;
-        }
-        for (Part part : parts(pieces, Stage.MOST_PIECES)) {
-            Stage stage = next();
-            launch(pieces.part(part.first, part.end), stage);
-            stage.record(lane.stream(), () -> {});
+        } else {
+            inParts(pieces, Stage.MOST_PIECES, (part, stage) -> launch(pieces.part(part.first, part.end), stage));
         }
     }
 
     private void copyInParts(Pieces pieces) {
-        for (Part part : parts(pieces, MOST_COPIES)) {
-            Stage stage = next();
-            copy(pieces.part(part.first, part.end));
-            stage.record(lane.stream(), () -> {});
-        }
+        inParts(pieces, MOST_COPIES, (part, stage) -> copy(pieces.part(part.first, part.end)));
     }
 
     private void packUp(Pieces pieces) {
         requireGatherable(pieces);
-        for (Part part : parts(pieces, mostGathered(pieces))) {
-            Stage stage = next();
+        inParts(pieces, mostGathered(pieces), (part, stage) -> {
             for (int n = part.first; n < part.end; n++) {
-                copyWithCpu(pieces.source(n), stage.host() + (n - part.first) * pieces.bytes(), pieces.bytes());
+                copyWithCpu(pieces.source(n), part.at(n, pieces, stage), pieces.bytes());
             }
-            Pieces packed = pieces.fromRun(part.first, part.end, stage.host());
-            if (isForCopies(pieces)) {
-                copy(packed);
-            } else {
-                launch(packed, stage);
-            }
-            stage.record(lane.stream(), () -> {});
-        }
+            copyOrLaunch(pieces.fromRun(part.first, part.end, stage.host()), stage, isForCopies(pieces));
+        });
     }
 
     private void unpackDown(Pieces pieces) {
         requireGatherable(pieces);
-        for (Part part : parts(pieces, mostGathered(pieces))) {
-            Stage stage = next();
-            Pieces packed = pieces.intoRun(part.first, part.end, stage.host());
-            if (isForCopies(pieces)) {
-                copy(packed);
-            } else {
-                launch(packed, stage);
-            }
-            stage.record(lane.stream(), () -> {
-                for (int n = part.first; n < part.end; n++) {
-                    copyWithCpu(stage.host() + (n - part.first) * pieces.bytes(), pieces.destination(n),
-                            pieces.bytes());
-                }
-            });
-        }
+        inParts(pieces, mostGathered(pieces),
+                (part, stage) -> copyOrLaunch(pieces.intoRun(part.first, part.end, stage.host()), stage,
+                        isForCopies(pieces)),
+                (part, stage) -> {
+                    for (int n = part.first; n < part.end; n++) {
+                        copyWithCpu(part.at(n, pieces, stage), pieces.destination(n), pieces.bytes());
+                    }
+                });
     }
 
     // ---------------------------------------------------------------------------------------- parts
 
-    private record Part(int first, int end) {}
+    private record Part(int first, int end) {
 
-    private static List<Part> parts(Pieces pieces, int most) {
-        List<Part> parts = new ArrayList<>();
-        for (int first = 0; first < pieces.count(); first += most) {
-            parts.add(new Part(first, Math.min(pieces.count(), first + most)));
+        /** Where the piece is in the host memory of a stage. */
+        long at(int piece, Pieces pieces, Stage stage) {
+            return stage.host() + (piece - first) * pieces.bytes();
         }
-        return parts;
     }
 
-    private Stage next() {
-        control.check();
-        return lane.freeStage(turn++);
+    /** What is done with a part by means of a stage. */
+    @FunctionalInterface
+    private interface Step {
+
+        void with(Part part, Stage stage);
+    }
+
+    private void inParts(Pieces pieces, int most, Step step) {
+        inParts(pieces, most, step, (_, _) -> {});
+    }
+
+    /** Lets each part have a stage that is free; {@code then} comes when the GPU has done what {@code step} wants. */
+    private void inParts(Pieces pieces, int most, Step step, Step then) {
+        for (int first = 0; first < pieces.count(); first += most) {
+            control.check();
+            Part part = new Part(first, Math.min(pieces.count(), first + most));
+            Stage stage = lane.freeStage(turn++);
+            step.with(part, stage);
+            stage.record(lane.stream(), () -> then.with(part, stage));
+        }
+    }
+
+    private void copyOrLaunch(Pieces pieces, Stage stage, boolean isForCopies) {
+        if (isForCopies) {
+            copy(pieces);
+        } else {
+            launch(pieces, stage);
+        }
     }
 
     private boolean isForCopies(Pieces pieces) {
