@@ -99,9 +99,10 @@ class StreamsOverHttpTest {
     /** The rest of the answer would be computed otherwise, and its blocks registered. */
     @Test
     void aClientThatGoesAwayEndsItsGenerationAndFreesItsBlocks() throws Exception {
-        String body = "{\"prompt\": \"The built-in function open() opens\", \"max_tokens\": 900, \"stream\": %s}";
+        String body = "{\"prompt\": \"Once upon a time\", \"max_tokens\": 900, \"stream\": %s}";
         JsonNode whole = json.readTree(client.post("/v1/completions", body.formatted(false), "stays").body());
-        assertThat(whole.at("/usage/completion_tokens").asInt()).as("tokens for a client that stays").isEqualTo(900);
+        long blocks = whole.at("/usage/total_tokens").asLong() / 16;
+        assertThat(blocks).as("blocks for a client that stays").isGreaterThanOrEqualTo(8);
         long before = manager.host().orElseThrow().stats().registrations();
         String streamed = body.formatted(true);
         try (Socket socket = new Socket("localhost", port);
@@ -118,8 +119,8 @@ class StreamsOverHttpTest {
 
         await().atMost(Duration.ofSeconds(10))
                 .until(() -> manager.host().orElseThrow().stats().holders() == 0);
-        assertThat(manager.host().orElseThrow().stats().registrations() - before).as("blocks computed of 57")
-                .isLessThan(50);
+        assertThat(manager.host().orElseThrow().stats().registrations() - before).as("blocks computed of %d", blocks)
+                .isLessThan(blocks / 2);
     }
 
     @ParameterizedTest
