@@ -12,7 +12,8 @@ final class Documents {
 
     static final Path REPOSITORY = Path.of("..");
 
-    private static final Pattern BLOCK = Pattern.compile("^```(\\w*)\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL);
+    private static final Pattern BLOCK = Pattern.compile("^ *```(\\S*)[^\n]*\n(.*?)^ *```$",
+            Pattern.MULTILINE | Pattern.DOTALL);
 
     private Documents() {}
 
@@ -20,14 +21,14 @@ final class Documents {
     record Block(Path document, String language, String text) {}
 
     private static List<Path> all() throws IOException {
-        try (Stream<Path> docs = Files.list(REPOSITORY.resolve("docs"))) {
+        try (Stream<Path> docs = Files.walk(REPOSITORY.resolve("docs"))) {
             return Stream.concat(Stream.of(REPOSITORY.resolve("README.md")),
                     docs.filter(path -> path.toString().endsWith(".md")).sorted()).toList();
         }
     }
 
-    /** The blocks in this language; the empty one is that of commands and pictures. */
-    static Stream<Block> blocks(String language) throws IOException {
+    /** All blocks; a block without a language has the empty one. */
+    static Stream<Block> blocks() throws IOException {
         Stream.Builder<Block> blocks = Stream.builder();
         for (Path document : all()) {
             BLOCK.matcher(Files.readString(document))
@@ -35,6 +36,10 @@ final class Documents {
                     .map(found -> new Block(document, found.group(1), found.group(2)))
                     .forEach(blocks);
         }
-        return blocks.build().filter(block -> block.language().equals(language));
+        return blocks.build();
+    }
+
+    static Stream<Block> blocks(String language) throws IOException {
+        return blocks().filter(block -> block.language().equals(language));
     }
 }

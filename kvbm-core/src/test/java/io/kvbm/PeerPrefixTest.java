@@ -129,8 +129,8 @@ class PeerPrefixTest {
         KvBlockManager one = start(1);
         observer = (way, blocks) -> {
             seen.add(way + " " + blocks);
-            return failure -> {
-                seen.add("ended " + failure);
+            return (arrived, failure) -> {
+                seen.add("ended with " + arrived + ", " + failure);
                 throw new IllegalStateException("at the end");
             };
         };
@@ -140,7 +140,38 @@ class PeerPrefixTest {
         assertThat(seen).isEmpty();
         settle();
         assertThat(reused(two, tokens(40))).isEqualTo(36);
-        assertThat(seen).containsExactly("Way[name=take, from=p2p, to=host] 9", "ended null");
+        assertThat(seen).containsExactly("Way[name=take, from=p2p, to=host] 9", "ended with 9, null");
+    }
+
+    @Test
+    void aTakeOfBlocksThatHaveGoneIsObservedToEndWithNone() {
+        List<String> seen = observed();
+        KvBlockManager one = start(1);
+        KvBlockManager two = start(2);
+        compute(one, tokens(40));
+        settle();
+        one.host().orElseThrow().clear();
+        assertThat(reused(two, tokens(41))).isZero();
+        assertThat(seen).containsExactly("0 of 10");
+    }
+
+    @Test
+    void aTakeThatIsNotOverInTimeIsObservedToEndWithWhatHasCome() {
+        List<String> seen = observed();
+        KvBlockManager one = start(1, 64, _ -> {});
+        KvBlockManager two = start(2, 64, sharing -> sharing.takeTimeout(Duration.ofNanos(3)));
+        compute(one, tokens(200));
+        settle();
+        tick = 1;
+        assertThat(reused(two, tokens(201))).isEqualTo(128);
+        assertThat(seen).containsExactly("32 of 50");
+    }
+
+    /** What has arrived of each copy that was made by a manager started from now on. */
+    private List<String> observed() {
+        List<String> seen = new ArrayList<>();
+        observer = (_, blocks) -> (arrived, _) -> seen.add(arrived + " of " + blocks);
+        return seen;
     }
 
     @Test

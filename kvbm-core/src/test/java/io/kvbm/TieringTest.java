@@ -422,7 +422,7 @@ class TieringTest {
             if (way.name().equals("offload")) {
                 throw new IllegalStateException("at the beginning");
             }
-            return _ -> {
+            return (_, _) -> {
                 throw new IllegalStateException("at the end");
             };
         }));
@@ -465,9 +465,9 @@ class TieringTest {
             synchronized (seen) {
                 seen.add(way.name() + " " + blocks);
             }
-            return failure -> {
+            return (arrived, failure) -> {
                 synchronized (seen) {
-                    seen.add(failure == null ? "ended" : "failed");
+                    seen.add(failure == null ? "ended with " + arrived : "failed");
                 }
             };
         }));
@@ -475,7 +475,7 @@ class TieringTest {
         awaitOffloaded(manager);
         device(manager).clear();
         assertThat(reused(manager, tokens(0, 13))).isEqualTo(12);
-        assertThat(seen).containsExactly("offload 3", "ended", "onboard 3", "ended");
+        assertThat(seen).containsExactly("offload 3", "ended with 3", "onboard 3", "ended with 3");
     }
 
     @Test

@@ -1,6 +1,5 @@
 package io.kvbm.remote;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
@@ -55,17 +54,12 @@ public final class PrefixTaker {
      * @return the number of blocks that were replaced
      */
     public int take(BlockPool pool, IdentityChain chain, int from, List<BlockHandle> blocks, TransferControl control) {
-        int done = 0;
-        PeerRun run = new PeerRun(0);
-        for (int n = 0; n < MAX_RUNS && done < blocks.size() && control.mayGoOn(); n++) {
-            int some = attempt(pool, chain, from + done, run, blocks.subList(done, blocks.size()), control);
-            if (some == 0) {
-                break;
-            }
-            taken.add(some);
-            done += some;
-        }
-        return done;
+        return take(pool, chain, from, from + blocks.size(), (holder, run, at, n) -> {
+            List<BlockHandle> own = blocks.subList(at - from, at - from + n);
+            return holder.isMapped()
+                    ? fill(pool, chain, at, holder, run, mutable(own), own, control)
+                    : fillSpare(pool, chain, at, holder, run, own, control);
+        }, control);
     }
 
     /**
@@ -76,37 +70,36 @@ public final class PrefixTaker {
      * @return the number of blocks that were taken
      */
     public int takeInto(BlockPool pool, IdentityChain chain, int from, int to, TransferControl control) {
+        return take(pool, chain, from, to,
+                (holder, run, at, n) -> fillRoom(pool, chain, at, holder, run, n, control), control);
+    }
+
+    /** Puts what a holder has of n blocks of a sequence, from {@code at} on, where it is wanted; says how many came. */
+    @FunctionalInterface
+    private interface Filling {
+
+        int fill(Peer holder, PeerRun run, int at, int n);
+    }
+
+    private int take(BlockPool pool, IdentityChain chain, int from, int to, Filling filling, TransferControl control) {
         int at = from;
+        PeerRun run = new PeerRun(0);
         for (int n = 0; n < MAX_RUNS && at < to && control.mayGoOn(); n++) {
-            int room = Math.min(index.prefix(chain, at, to, new PeerRun(0)), pool.availableBlocks());
-            int some = room == 0 ? 0 : takeRoom(pool, chain, at, room, control);
+            int some = attempt(pool, chain, at, to, run, filling);
             if (some == 0) {
                 break;
             }
+            taken.add(some);
             at += some;
         }
         return at - from;
     }
 
-    private int takeRoom(BlockPool pool, IdentityChain chain, int from, int n, TransferControl control) {
-        List<BlockHandle> own = new ArrayList<>(n);
+    private int attempt(BlockPool pool, IdentityChain chain, int at, int to, PeerRun run, Filling filling) {
         try {
-            own.addAll(pool.allocateBlocks(n));
-            return take(pool, chain, from, own, control);
-        } catch (KvbmException e) {
-            log.debug("{} blocks from block {} on are not taken: {}", n, from, e.getMessage()); // others were faster
-            return 0;
-        } finally {
-            pool.closeAll(own);
-        }
-    }
-
-    private int attempt(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,
-            TransferControl control) {
-        try {
-            int length = index.prefix(chain, from, from + blocks.size(), run);
+            int length = index.prefix(chain, at, to, run);
             proposed.add(length);
-            return length == 0 ? 0 : takeObserved(pool, chain, from, run, blocks.subList(0, length), control);
+            return length == 0 ? 0 : takeRun(pool, at, run, filling);
         } catch (KvbmException e) {
             refused.add(run.length());
             log.debug("{} are not taken: {}", run, e.getMessage());
@@ -117,32 +110,22 @@ public final class PrefixTaker {
         return 0;
     }
 
-    private int takeObserved(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,
-            TransferControl control) {
-        TransferObserver.Copy copy = observer.begins(
-                new TransferObserver.Way("take", "p2p", pool.blocks().level().tier()), blocks.size());
-        int some;
-        try {
-            some = takeRun(pool, chain, from, run, blocks, control);
-        } catch (RuntimeException | Error e) {
-            copy.ended(e);
-            throw e;
-        }
-        copy.ended(null);
-        return some;
-    }
-
-    private int takeRun(BlockPool pool, IdentityChain chain, int from, PeerRun run, List<BlockHandle> blocks,
-            TransferControl control) {
+    private int takeRun(BlockPool pool, int at, PeerRun run, Filling filling) {
         Optional<Peer> holder = peers.peer(run.holder().workerId())
                 .filter(peer -> peer.epoch() == run.holder().epoch() && peer.hits() && peer.isReadable());
-        if (holder.isEmpty()) {
-            return 0;
+        int n = holder.map(peer -> Math.clamp(peer.room(), 1, run.length())) // the rest of a long run is the next one
+                .orElse(run.length());
+        TransferObserver.Copy copy = observer.begins(
+                new TransferObserver.Way("take", "p2p", pool.blocks().level().tier()), n);
+        int some;
+        try {
+            some = holder.isEmpty() ? 0 : filling.fill(holder.get(), run, at, n);
+        } catch (RuntimeException | Error e) {
+            copy.ended(0, e);
+            throw e;
         }
-        int n = Math.clamp(holder.get().room(), 1, blocks.size()); // the rest of a long run is the next one
-        return holder.get().isMapped()
-                ? fill(pool, chain, from, holder.get(), run, mutable(blocks.subList(0, n)), blocks, control)
-                : fillSpare(pool, chain, from, holder.get(), run, blocks.subList(0, n), control);
+        copy.ended(some, null);
+        return some;
     }
 
     private static List<MutableBlock> mutable(List<BlockHandle> blocks) {
@@ -153,7 +136,7 @@ public final class PrefixTaker {
      * Fills other blocks than the private ones: a transport that is given up may write later, which must not be into what
      * the sequence computes meanwhile.
      */
-    private static int fillSpare(BlockPool pool, IdentityChain chain, int from, Peer holder, PeerRun run,
+    private static int fillSpare(BlockPool pool, IdentityChain chain, int at, Peer holder, PeerRun run,
             List<BlockHandle> blocks, TransferControl control) {
         int n = Math.min(blocks.size(), pool.availableBlocks());
         if (n == 0) {
@@ -161,21 +144,42 @@ public final class PrefixTaker {
         }
         List<BlockHandle> before = List.copyOf(blocks);
         try (BlockList<MutableBlock> spare = pool.allocateBlocks(n)) {
-            int good = fill(pool, chain, from, holder, run, spare, blocks, control);
+            int good = fill(pool, chain, at, holder, run, spare, blocks, control);
             before.subList(0, good).forEach(BlockHandle::close);
             return good;
         }
     }
 
+    /**
+     * Fills blocks that nobody has yet. Others are dropped for them, so not before the holder may be asked. That it has
+     * answered is not awaited: it leases its blocks to be read at once, and would hold them while room is made here.
+     */
+    private static int fillRoom(BlockPool pool, IdentityChain chain, int at, Peer holder, PeerRun run, int most,
+            TransferControl control) {
+        int n = holder.mayBeTakenFrom() ? Math.min(most, pool.availableBlocks()) : 0;
+        if (n == 0) {
+            return 0;
+        }
+        try (BlockList<MutableBlock> room = pool.allocateBlocks(n);
+                BlockList<ImmutableBlock> registered = read(pool, chain, at, holder, run, room, control)) {
+            return registered.size();
+        }
+    }
+
     /** Fills blocks of ours, and puts them in the place of private ones as far as they hold what is wanted. */
-    private static int fill(BlockPool pool, IdentityChain chain, int from, Peer holder, PeerRun run,
+    private static int fill(BlockPool pool, IdentityChain chain, int at, Peer holder, PeerRun run,
             List<MutableBlock> own, List<BlockHandle> blocks, TransferControl control) {
-        int good = holder.read(run.holder().blockSet(), wanted(run, own.size(), chain, from), own, control).blocks();
-        BlockList<ImmutableBlock> registered = pool.registerBlocks(own.subList(0, good), chain, from);
-        for (int i = 0; i < good; i++) {
+        BlockList<ImmutableBlock> registered = read(pool, chain, at, holder, run, own, control);
+        for (int i = 0; i < registered.size(); i++) {
             blocks.set(i, registered.get(i));
         }
-        return good;
+        return registered.size();
+    }
+
+    private static BlockList<ImmutableBlock> read(BlockPool pool, IdentityChain chain, int at, Peer holder, PeerRun run,
+            List<MutableBlock> own, TransferControl control) {
+        int good = holder.read(run.holder().blockSet(), wanted(run, own.size(), chain, at), own, control).blocks();
+        return pool.registerBlocks(own.subList(0, good), chain, at);
     }
 
     private static Wanted wanted(PeerRun run, int n, IdentityChain chain, int from) {

@@ -32,10 +32,10 @@ final class Copier {
             transfers.execute(TransferRequest.put(from, to), control);
         } catch (RuntimeException | Error e) {
             counters.failed(to.size());
-            observed.ended(e);
+            observed.ended(0, e);
             throw e;
         }
         counters.copied(to.size(), to.size() * to.getFirst().layout().bytesPerBlock(), clock.nanoTime() - begun);
-        observed.ended(null);
+        observed.ended(to.size(), null);
     }
 }

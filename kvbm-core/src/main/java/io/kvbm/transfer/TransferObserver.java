@@ -10,14 +10,14 @@ import org.jspecify.annotations.Nullable;
 public interface TransferObserver {
 
     /** Looks away. */
-    TransferObserver NONE = (_, _) -> _ -> {};
+    TransferObserver NONE = (_, _) -> (_, _) -> {};
 
     /** This one, with what it throws logged and no further. */
     default TransferObserver unharmful() {
         return new UnharmfulObserver(this);
     }
 
-    /** A copy of blocks begins. */
+    /** A copy begins, of so many blocks as are wanted. */
     Copy begins(Way way, int blocks);
 
     /**
@@ -33,7 +33,12 @@ public interface TransferObserver {
     @FunctionalInterface
     interface Copy {
 
-        /** It has ended; well where the failure is null. */
-        void ended(@Nullable Throwable failure);
+        /**
+         * It has ended.
+         *
+         * @param blocks how many of those that were wanted have arrived; a peer may have had fewer, or none any more
+         * @param failure why it could not be made; null where it could, whatever has arrived
+         */
+        void ended(int blocks, @Nullable Throwable failure);
     }
 }

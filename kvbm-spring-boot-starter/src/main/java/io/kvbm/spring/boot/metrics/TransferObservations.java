@@ -2,6 +2,7 @@ package io.kvbm.spring.boot.metrics;
 
 import io.micrometer.observation.Observation;
 import io.micrometer.observation.ObservationRegistry;
+import org.jspecify.annotations.Nullable;
 
 import io.kvbm.transfer.TransferObserver;
 
@@ -22,13 +23,24 @@ final class TransferObservations implements TransferObserver {
         Observation observation = Observation.createNotStarted("kvbm." + way.name(), registry)
                 .lowCardinalityKeyValue("from", way.from())
                 .lowCardinalityKeyValue("to", way.to())
-                .highCardinalityKeyValue("blocks", Integer.toString(blocks))
                 .start();
-        return failure -> {
+        return (arrived, failure) -> {
             if (failure != null) {
                 observation.error(failure);
             }
-            observation.stop();
+            observation.lowCardinalityKeyValue("outcome", outcome(blocks, arrived, failure))
+                    .highCardinalityKeyValue("blocks", Integer.toString(arrived))
+                    .stop();
         };
+    }
+
+    private static String outcome(int wanted, int arrived, @Nullable Throwable failure) {
+        if (failure != null) {
+            return "failed";
+        }
+        if (arrived == 0) {
+            return "none";
+        }
+        return arrived < wanted ? "part" : "all";
     }
 }

@@ -194,7 +194,7 @@ class KvbmMetricsTest {
             SmallCache.awaitOffloaded(manager, 6);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
             new TransferObservations(observations).begins(new TransferObserver.Way("take", "p2p", "host"), 1)
-                    .ended(null);
+                    .ended(1, null);
             assertThat(registry.scrape()).contains("kvbm_onboard_seconds_count", "kvbm_offload_seconds_count",
                     "kvbm_take_seconds_count",
                     "kvbm_peers{state=\"live\"} 16.0",

@@ -1,12 +1,15 @@
 package io.kvbm.spring.boot.metrics;
 
 import java.util.List;
+import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
+import io.micrometer.common.KeyValue;
 import io.micrometer.observation.Observation;
 import io.micrometer.observation.ObservationHandler;
 import io.micrometer.observation.ObservationRegistry;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
 import org.springframework.boot.micrometer.observation.autoconfigure.ObservationAutoConfiguration;
@@ -51,9 +54,9 @@ class TransferObservationsTest {
                     assertThat(List.copyOf(ended.observations)).extracting(ended -> ended.getName() + " "
                             + ended.getLowCardinalityKeyValues() + " " + ended.getHighCardinalityKeyValues())
                             .containsExactly(
-                                    "kvbm.offload [keyValue(from=device),keyValue(to=host)] [keyValue(blocks=1)]",
-                                    "kvbm.offload [keyValue(from=device),keyValue(to=host)] [keyValue(blocks=4)]",
-                                    "kvbm.onboard [keyValue(from=host),keyValue(to=device)] [keyValue(blocks=1)]");
+                                    "kvbm.offload [keyValue(from=device),keyValue(outcome=all),keyValue(to=host)] [keyValue(blocks=1)]",
+                                    "kvbm.offload [keyValue(from=device),keyValue(outcome=all),keyValue(to=host)] [keyValue(blocks=4)]",
+                                    "kvbm.onboard [keyValue(from=host),keyValue(outcome=all),keyValue(to=device)] [keyValue(blocks=1)]");
                 });
     }
 
@@ -74,7 +77,8 @@ class TransferObservationsTest {
             assertThat(ended.observations).singleElement()
                     .satisfies(take -> assertThat(take.getName() + " " + take.getLowCardinalityKeyValues() + " "
                             + take.getHighCardinalityKeyValues())
-                            .isEqualTo("kvbm.take [keyValue(from=p2p),keyValue(to=host)] [keyValue(blocks=2)]"));
+                            .isEqualTo("kvbm.take [keyValue(from=p2p),keyValue(outcome=all),keyValue(to=host)]"
+                                    + " [keyValue(blocks=2)]"));
         }
     }
 
@@ -90,8 +94,36 @@ class TransferObservationsTest {
         ObservationRegistry registry = ObservationRegistry.create();
         registry.observationConfig().observationHandler(ended);
         IllegalStateException failure = new IllegalStateException("gone");
-        new TransferObservations(registry).begins(new TransferObserver.Way("take", "p2p", "host"), 3).ended(failure);
-        assertThat(ended.observations).singleElement().extracting(Observation.Context::getError).isSameAs(failure);
+        take(registry).ended(0, failure);
+        assertThat(ended.observations).singleElement().satisfies(take -> {
+            assertThat(take.getError()).isSameAs(failure);
+            assertThat(outcome(take)).isEqualTo("failed");
+        });
+    }
+
+    @Test
+    void aTakeOfWhichLessArrivesThanWasWantedSaysSo() {
+        ObservationRegistry registry = ObservationRegistry.create();
+        registry.observationConfig().observationHandler(ended);
+        take(registry).ended(3, null);
+        take(registry).ended(2, null);
+        take(registry).ended(0, null);
+        assertThat(ended.observations).extracting(TransferObservationsTest::outcome)
+                .containsExactly("all", "part", "none");
+        assertThat(ended.observations).extracting(take -> value(take.getHighCardinalityKeyValue("blocks")))
+                .containsExactly("3", "2", "0");
+    }
+
+    private static TransferObserver.Copy take(ObservationRegistry registry) {
+        return new TransferObservations(registry).begins(new TransferObserver.Way("take", "p2p", "host"), 3);
+    }
+
+    private static String outcome(Observation.Context context) {
+        return value(context.getLowCardinalityKeyValue("outcome"));
+    }
+
+    private static String value(@Nullable KeyValue pair) {
+        return Objects.requireNonNull(pair).getValue();
     }
 
     @Test
@@ -104,7 +136,7 @@ class TransferObservationsTest {
 
     @Test
     void theApplicationsObserverTakesThePlaceOfOurs() {
-        TransferObserver own = (_, _) -> _ -> {};
+        TransferObserver own = (_, _) -> (_, _) -> {};
         runner.withConfiguration(AutoConfigurations.of(ObservationAutoConfiguration.class))
                 .withBean(TransferObserver.class, () -> own)
                 .run(context -> assertThat(context.getBean(KvBlockManagerConfig.class).transferObserver())
