@@ -1,11 +1,18 @@
 package io.kvbm.spring.boot;
 
+import java.time.Duration;
 import java.util.Set;
 
 import io.kvbm.spring.boot.discovery.KvbmCluster;
 
 /** A cluster of which everything has a value. */
 public final class PublishedCluster implements KvbmCluster {
+
+    @Override
+    public Times times() {
+        return new Times(Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ofSeconds(2), Duration.ofSeconds(6),
+                Duration.ofSeconds(60));
+    }
 
     @Override
     public Publication publication() {

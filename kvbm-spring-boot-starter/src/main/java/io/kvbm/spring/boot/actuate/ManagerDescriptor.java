@@ -1,5 +1,6 @@
 package io.kvbm.spring.boot.actuate;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -23,6 +24,7 @@ import io.kvbm.remote.LeaseStats;
 import io.kvbm.remote.Peer;
 import io.kvbm.remote.PeerIndexStats;
 import io.kvbm.remote.PeerLimits;
+import io.kvbm.remote.PeerMemory;
 import io.kvbm.remote.PeerState;
 import io.kvbm.remote.PeerStats;
 import io.kvbm.remote.Peering;
@@ -61,7 +63,7 @@ public record ManagerDescriptor(String workerId, String fingerprint, ModelDescri
                 ModelDescriptor.of(manager.model()), manager.pools().stream().map(LevelDescriptor::of).toList(),
                 manager.tiering().map(RouteDescriptor::of).orElse(List.of()), SequencesDescriptor.of(manager),
                 manager.leaks().stream().map(LeakDescriptor::of).toList(), manager.events().nextSequence(),
-                manager.transfers().inFlight(), ConfigurationDescriptor.of(manager.config()),
+                manager.transfers().inFlight(), ConfigurationDescriptor.of(manager.config(), cluster),
                 manager.peering().map(peering -> ClusterDescriptor.of(peering, cluster)).orElse(null));
     }
 
@@ -279,23 +281,26 @@ public record ManagerDescriptor(String workerId, String fingerprint, ModelDescri
      * @param offloadBatchBlocks blocks that are copied to host memory at once
      * @param onboardTimeout that opening a sequence may wait for its blocks to be copied to the GPU
      * @param sharing what is done with other instances; null where nothing is shared
+     * @param cluster the times by which they are known; null where nothing is shared or nobody looks
      */
     public record ConfigurationDescriptor(String reuse, String leakDetection, int eventCapacity, String transferTimeout,
             boolean checkTransferAddresses, int offloadPendingBlocks, int offloadBatchBlocks, String onboardTimeout,
-            @Nullable SharingDescriptor sharing) {
+            @Nullable SharingDescriptor sharing, @Nullable TimesDescriptor cluster) {
 
-        static ConfigurationDescriptor of(KvBlockManagerConfig config) {
+        static ConfigurationDescriptor of(KvBlockManagerConfig config, @Nullable KvbmCluster cluster) {
             TierLimits tier = config.tierLimits();
             return new ConfigurationDescriptor(config.reusePolicy().name(), config.leakDetection().name(),
                     config.eventCapacity(), config.transferTimeout().toString(), config.checkTransferAddresses(),
                     tier.pendingBlocks(), tier.batchBlocks(), tier.onboardTimeout().toString(),
-                    config.sharing() == null ? null : SharingDescriptor.of(config.sharing()));
+                    config.sharing() == null ? null : SharingDescriptor.of(config.sharing()),
+                    config.sharing() == null || cluster == null ? null : TimesDescriptor.of(cluster.times()));
         }
     }
 
     /**
      * What is done with other instances.
      *
+     * @param transports how blocks are read from others, the first that reaches them: {@code same-host}, {@code nixl}
      * @param checksums of which blocks checksums are computed and compared
      * @param takeTimeout that opening a sequence may spend on taking blocks
      * @param peers of how many instances blocks are known at most
@@ -304,15 +309,44 @@ public record ManagerDescriptor(String workerId, String fingerprint, ModelDescri
      * @param readPercent of a level's blocks that may be leased to be read
      * @param quarantinePercent of a level's blocks that may be held as their writer is not known to have done
      */
-    public record SharingDescriptor(String checksums, String takeTimeout, int peers, int blocksInFlight,
-            int leasesPerWorker, int readPercent, int quarantinePercent) {
+    public record SharingDescriptor(List<String> transports, String checksums, String takeTimeout, int peers,
+            int blocksInFlight, int leasesPerWorker, int readPercent, int quarantinePercent) {
 
         static SharingDescriptor of(KvManagerSharingConfig sharing) {
             PeerLimits peers = sharing.limits().peers();
             LeaseLimits leases = sharing.limits().leases();
-            return new SharingDescriptor(sharing.checksums().name(), sharing.takeTimeout().toString(), peers.peers(),
-                    peers.blocksInFlight(), leases.leasesPerWorker(), leases.readPercent(),
-                    leases.quarantinePercent());
+            return new SharingDescriptor(transports(sharing), sharing.checksums().name(),
+                    sharing.takeTimeout().toString(), peers.peers(), peers.blocksInFlight(), leases.leasesPerWorker(),
+                    leases.readPercent(), leases.quarantinePercent());
+        }
+
+        private static List<String> transports(KvManagerSharingConfig sharing) {
+            List<String> transports = new ArrayList<>();
+            if (!sharing.memories().equals(PeerMemory.Source.NONE)) {
+                transports.add("same-host");
+            }
+            if (sharing.transport() != null) {
+                transports.add("nixl");
+            }
+            return transports;
+        }
+    }
+
+    /**
+     * The times by which other instances are known.
+     *
+     * @param pollInterval between two looks into the catalog
+     * @param askInterval between two questions to an instance that answers
+     * @param timeout within which an answer has to be there
+     * @param deadAfter without an answer, after which an instance is let go
+     * @param absentAfter after which an instance is let go that answers but is in no catalog
+     */
+    public record TimesDescriptor(String pollInterval, String askInterval, String timeout, String deadAfter,
+            String absentAfter) {
+
+        static TimesDescriptor of(KvbmCluster.Times times) {
+            return new TimesDescriptor(times.pollInterval().toString(), times.askInterval().toString(),
+                    times.timeout().toString(), times.deadAfter().toString(), times.absentAfter().toString());
         }
     }
 

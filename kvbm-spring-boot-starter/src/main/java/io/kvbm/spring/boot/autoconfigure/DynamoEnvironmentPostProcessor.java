@@ -24,8 +24,9 @@ import org.springframework.core.env.EnumerablePropertySource;
 import org.springframework.core.env.StandardEnvironment;
 
 /**
- * Reads the environment variables of NVIDIA's KVBM, below everything the application sets, and says of each one whether it
- * is honoured. Who comes from there starts without editing anything, and nothing that was set is without effect in silence.
+ * Reads the environment variables of NVIDIA's KVBM, below everything the application has set by then, and says of each
+ * one whether it is honoured. Who comes from there starts without editing anything, and nothing that was set is without
+ * effect in silence.
  */
 final class DynamoEnvironmentPostProcessor implements EnvironmentPostProcessor, Ordered {
 
@@ -59,7 +60,7 @@ final class DynamoEnvironmentPostProcessor implements EnvironmentPostProcessor, 
                 honour(variable, variable.property().get(), text.strip(), environment, properties);
             }
         }
-        variables.keySet().forEach(this::explain);
+        variables.forEach(this::explain);
         if (!properties.isEmpty()) {
             environment.getPropertySources().addLast(new OriginTrackedMapPropertySource(SOURCE, properties, true));
         }
@@ -90,6 +91,10 @@ final class DynamoEnvironmentPostProcessor implements EnvironmentPostProcessor, 
             log.info(variable.text() + " is not honoured: " + before.get() + " is set by a variable that goes before");
             return;
         }
+        if (variable.isAsIfUnset(text)) {
+            log.info(variable.text() + " is not honoured: it is \"" + text + "\", which is as if it were not set");
+            return;
+        }
         String value = value(variable, text);
         if (value == null) {
             log.warn(variable.text() + " is not honoured: it is \"" + text
@@ -102,12 +107,17 @@ final class DynamoEnvironmentPostProcessor implements EnvironmentPostProcessor, 
         log.info(variable.text() + " is honoured as " + property + "=" + value);
     }
 
-    private void explain(String name) {
+    private void explain(String name, String text) {
         Optional<DynamoVariable> known = DynamoVariable.named(name);
         if (known.isEmpty()) {
             log.warn(name + " is not honoured: no such variable is known");
         } else if (known.get().property().isEmpty()) {
-            log.warn(name + " is not honoured: " + known.get().remark().replace("`", ""));
+            String why = name + " is not honoured: " + known.get().remark().replace("`", "");
+            if (known.get().isMissed(text)) {
+                log.warn(why);
+            } else {
+                log.info(why);
+            }
         }
     }
 

@@ -1,7 +1,9 @@
 package io.kvbm.spring.boot.autoconfigure;
 
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 
 import org.jspecify.annotations.Nullable;
 
@@ -13,61 +15,71 @@ enum DynamoVariable {
     MAX_TRANSFER_BATCH_SIZE("kvbm.tier.offload-batch-blocks", "Goes before `DYN_KVBM_TRANSFER_BATCH_SIZE`."),
     TRANSFER_BATCH_SIZE("kvbm.tier.offload-batch-blocks", "The same by its other name."),
 
-    MAX_CONCURRENT_TRANSFERS("One thread copies blocks down; set `kvbm.tier.offload-pending-blocks` to what may wait."),
-    HOST_OFFLOAD_PREFIX_MIN_PRIORITY("Every registered block is copied down, whatever its priority."),
+    MAX_CONCURRENT_TRANSFERS(Loss.SOME,
+            "One thread copies blocks down; set `kvbm.tier.offload-pending-blocks` to what may wait."),
+    HOST_OFFLOAD_PREFIX_MIN_PRIORITY(Loss.SOME, "Every registered block is copied down, whatever its priority."),
 
-    DISK_CACHE_GB(Why.NO_DISK),
-    DISK_CACHE_OVERRIDE_NUM_BLOCKS(Why.NO_DISK),
-    DISK_CACHE_DIR(Why.NO_DISK),
-    DISK_ZEROFILL_FALLBACK(Why.NO_DISK),
-    DISK_DISABLE_O_DIRECT(Why.NO_DISK),
-    DISK_ALLOCATOR_TYPE(Why.NO_DISK),
-    DISABLE_DISK_OFFLOAD_FILTER(Why.NO_DISK),
+    DISK_CACHE_GB(Loss.SOME, Why.NO_DISK),
+    DISK_CACHE_OVERRIDE_NUM_BLOCKS(Loss.SOME, Why.NO_DISK),
+    DISK_CACHE_DIR(Loss.NONE, Why.NO_DISK),
+    DISK_ZEROFILL_FALLBACK(Loss.NONE, Why.NO_DISK),
+    DISK_DISABLE_O_DIRECT(Loss.NONE, Why.NO_DISK),
+    DISK_ALLOCATOR_TYPE(Loss.NONE, Why.NO_DISK),
+    DISABLE_DISK_OFFLOAD_FILTER(Loss.NONE, Why.NO_DISK),
 
-    OBJECT_ENABLED(Why.NO_OBJECTS),
-    OBJECT_BUCKET(Why.NO_OBJECTS),
-    OBJECT_ENDPOINT(Why.NO_OBJECTS),
-    OBJECT_REGION(Why.NO_OBJECTS),
-    OBJECT_ACCESS_KEY(Why.NO_OBJECTS),
-    OBJECT_SECRET_KEY(Why.NO_OBJECTS),
-    OBJECT_NUM_BLOCKS(Why.NO_OBJECTS),
+    OBJECT_ENABLED(Loss.SOME, Why.NO_OBJECTS),
+    OBJECT_BUCKET(Loss.NONE, Why.NO_OBJECTS),
+    OBJECT_ENDPOINT(Loss.NONE, Why.NO_OBJECTS),
+    OBJECT_REGION(Loss.NONE, Why.NO_OBJECTS),
+    OBJECT_ACCESS_KEY(Loss.NONE, Why.NO_OBJECTS),
+    OBJECT_SECRET_KEY(Loss.NONE, Why.NO_OBJECTS),
+    OBJECT_NUM_BLOCKS(Loss.NONE, Why.NO_OBJECTS),
 
-    G2PB_ADMISSION_POLICY(Why.NO_ADMISSION),
-    G3PB_ADMISSION_POLICY(Why.NO_ADMISSION),
+    G2PB_ADMISSION_POLICY(Loss.SOME, Why.NO_ADMISSION),
+    G3PB_ADMISSION_POLICY(Loss.SOME, Why.NO_ADMISSION),
 
-    LEADER_WORKER_INIT_TIMEOUT_SECS(Why.NO_LEADER),
-    LEADER_ZMQ_HOST(Why.NO_LEADER),
-    LEADER_ZMQ_PUB_PORT(Why.NO_LEADER),
-    LEADER_ZMQ_ACK_PORT(Why.NO_LEADER),
+    LEADER_WORKER_INIT_TIMEOUT_SECS(Loss.NONE, Why.NO_LEADER),
+    LEADER_ZMQ_HOST(Loss.NONE, Why.NO_LEADER),
+    LEADER_ZMQ_PUB_PORT(Loss.NONE, Why.NO_LEADER),
+    LEADER_ZMQ_ACK_PORT(Loss.NONE, Why.NO_LEADER),
 
-    NCCL_MLA_MODE(Why.NO_NCCL),
-    NCCL_MAX_CTAS(Why.NO_NCCL),
-    NIXL_BACKEND_("Its plugin is the one that `kvbm.nixl.backend` names."),
+    NCCL_MLA_MODE(Loss.NONE, Why.NO_NCCL),
+    NCCL_MAX_CTAS(Loss.NONE, Why.NO_NCCL),
+    NIXL_BACKEND_(Loss.SOME, "Its plugin is the one that `kvbm.nixl.backend` names."),
 
-    ENABLE_NUMA(Why.BY_SYSTEM),
-    DISABLE_WRITE_COMBINED("Host memory is never write-combined."),
+    ENABLE_NUMA(Loss.SOME, Why.BY_SYSTEM),
+    DISABLE_WRITE_COMBINED(Loss.NONE, "Host memory is never write-combined."),
 
-    METRICS("Metrics are there wherever Micrometer is."),
-    METRICS_PORT("Set `management.server.port` to the port of `/actuator/prometheus`."),
-    CACHE_STATS_MAX_REQUESTS(Why.BY_METRICS),
-    CACHE_STATS_LOG_INTERVAL_SECS(Why.BY_METRICS),
-    ENABLE_RECORD("JDK Flight Recorder records what happens, under *KV Cache*."),
+    METRICS(Loss.NONE, "Metrics are there wherever Micrometer is."),
+    METRICS_PORT(Loss.SOME, "Set `management.server.port` to the port of `/actuator/prometheus`."),
+    CACHE_STATS_MAX_REQUESTS(Loss.NONE, Why.BY_METRICS),
+    CACHE_STATS_LOG_INTERVAL_SECS(Loss.NONE, Why.BY_METRICS),
+    ENABLE_RECORD(Loss.SOME, "JDK Flight Recorder records what happens, under *KV Cache*."),
 
-    KV_EVENTS_ENABLE_CONSOLIDATOR(Why.ONE_LOG),
-    KV_EVENTS_CONSOLIDATOR_MODE(Why.ONE_LOG),
-    TRTLLM_ZMQ_PORT(Why.ONE_LOG);
+    KV_EVENTS_ENABLE_CONSOLIDATOR(Loss.NONE, Why.ONE_LOG),
+    KV_EVENTS_CONSOLIDATOR_MODE(Loss.NONE, Why.ONE_LOG),
+    TRTLLM_ZMQ_PORT(Loss.NONE, Why.ONE_LOG);
 
     static final String PREFIX = "DYN_KVBM_";
 
+    /** What says of a size or a switch that there is to be none. */
+    private static final Set<String> NOTHING = Set.of("", "0", "false", "no", "off");
+
     private final @Nullable String property;
+    private final Loss loss;
     private final String remark;
 
-    DynamoVariable(String remark) {
-        this(null, remark);
+    DynamoVariable(Loss loss, String remark) {
+        this(null, loss, remark);
     }
 
-    DynamoVariable(@Nullable String property, String remark) {
+    DynamoVariable(String property, String remark) {
+        this(property, Loss.SOME, remark);
+    }
+
+    DynamoVariable(@Nullable String property, Loss loss, String remark) {
         this.property = property;
+        this.loss = loss;
         this.remark = remark;
     }
 
@@ -98,6 +110,22 @@ enum DynamoVariable {
     /** How it is read, or why it is not and what to do instead. */
     String remark() {
         return remark;
+    }
+
+    /** Whether who sets it to this is without something that was asked for where it is not honoured. */
+    boolean isMissed(String text) {
+        return loss == Loss.SOME && !isAsIfUnset(text);
+    }
+
+    /** Whether this value is as good as none; as a size of memory or of a batch, 0 is not. */
+    boolean isAsIfUnset(String text) {
+        return (property == null || this == CPU_CACHE_OVERRIDE_NUM_BLOCKS)
+                && NOTHING.contains(text.strip().toLowerCase(Locale.ROOT));
+    }
+
+    /** What is lost where one is not honoured: none where it is a detail of something else, or is so here anyway. */
+    private enum Loss {
+        SOME, NONE
     }
 
     /** Reasons that several have in common. */

@@ -91,13 +91,18 @@ final class KvbmLifecycle implements SmartLifecycle {
                 log.info("All {} sequences of worker {} have ended and no handle is left, so its cache is closed",
                         manager.stats().sequencesOpened(), Long.toUnsignedString(manager.workerId()));
             } else {
-                log.warn("Sequences open after {}: {}, handles and pins: {}; the cache refuses new requests and its"
-                        + " memory goes with the last of them", drainTimeout, manager.stats().openSequences(),
-                        manager.pools().stream().mapToLong(pool -> pool.stats().holders()).sum());
+                tellOpen("after " + drainTimeout);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            tellOpen("as the stop was interrupted");
         }
+    }
+
+    private void tellOpen(String when) {
+        log.warn("Sequences open {}: {}, handles and pins: {}; the cache refuses new requests and its memory goes with"
+                + " the last of them", when, manager.stats().openSequences(),
+                manager.pools().stream().mapToLong(pool -> pool.stats().holders()).sum());
     }
 
     /** Closing while memory is being reserved ends that too, and is no failure. */

@@ -193,12 +193,13 @@ public final class ClusterAutoConfiguration {
         KvbmProperties.Cluster cluster = properties.cluster();
         String service = cluster.service() != null ? cluster.service()
                 : environment.getProperty("spring.application.name", "application");
+        KvbmCluster.Times times = times(cluster);
         return new ClusterMember(manager, manager.peering()
-                .map(peering -> peering.reconciler(links, settings(cluster)))
+                .map(peering -> peering.reconciler(links, settings(times)))
                 .orElse(null), catalog,
                 new Registrar(pointer, registration.getIfAvailable(), registry(registry.getIfAvailable()),
                         MonotonicClock.SYSTEM),
-                service, pointer.path(), positive("poll-interval", cluster.pollInterval()),
+                service, pointer.path(), times,
                 () -> filter.getFilter() == null ? 0 : filter.getFilter().rejected(),
                 manager.peering().isEmpty() ? NixlUse.NOTHING_SHARED
                         : nixl.stream().map(NixlUse::description).findFirst().orElse(NixlUse.OF_THE_APPLICATION));
@@ -210,11 +211,16 @@ public final class ClusterAutoConfiguration {
         return (ServiceRegistry<Registration>) registry;
     }
 
-    private static ReconcilerSettings settings(KvbmProperties.Cluster cluster) {
+    private static KvbmCluster.Times times(KvbmProperties.Cluster cluster) {
+        return new KvbmCluster.Times(positive("poll-interval", cluster.pollInterval()),
+                positive("ask-interval", cluster.askInterval()), positive("timeout", cluster.timeout()),
+                positive("dead-after", cluster.deadAfter()), positive("absent-after", cluster.absentAfter()));
+    }
+
+    private static ReconcilerSettings settings(KvbmCluster.Times times) {
         ReconcilerSettings defaults = ReconcilerSettings.DEFAULT;
-        return new ReconcilerSettings(defaults.addresses(), positive("ask-interval", cluster.askInterval()),
-                defaults.firstRetry(), defaults.lastRetry(), positive("dead-after", cluster.deadAfter()),
-                positive("absent-after", cluster.absentAfter()), defaults.pages());
+        return new ReconcilerSettings(defaults.addresses(), times.askInterval(), defaults.firstRetry(),
+                defaults.lastRetry(), times.deadAfter(), times.absentAfter(), defaults.pages());
     }
 
     private static Duration positive(String name, Duration value) {

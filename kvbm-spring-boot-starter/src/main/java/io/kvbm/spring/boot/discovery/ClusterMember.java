@@ -52,7 +52,7 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     private final Registrar registrar;
     private final String service;
     private final String path;
-    private final Duration poll;
+    private final Times times;
     private final LongSupplier rejected;
     private final String nixl;
 
@@ -80,7 +80,7 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
      * @param nixl what there is of NIXL
      */
     ClusterMember(KvBlockManager manager, @Nullable Reconciler reconciler, DiscoveryClient catalog,
-            Registrar registrar, String service, String path, Duration poll, LongSupplier rejected,
+            Registrar registrar, String service, String path, Times times, LongSupplier rejected,
             String nixl) {
         this.manager = manager;
         this.reconciler = reconciler;
@@ -88,7 +88,7 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
         this.registrar = registrar;
         this.service = service;
         this.path = path;
-        this.poll = poll;
+        this.times = times;
         this.rejected = rejected;
         this.nixl = nixl;
     }
@@ -107,7 +107,8 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
         var _ = timer.scheduleWithFixedDelay(() -> step(manager.peering().orElseThrow(), reconciler, each), 0,
                 STEP.toMillis(),
                 TimeUnit.MILLISECONDS);
-        var _ = timer.scheduleAtFixedRate(() -> each.execute(this::poll), 0, poll.toMillis(), TimeUnit.MILLISECONDS);
+        var _ = timer.scheduleAtFixedRate(() -> each.execute(this::poll), 0, times.pollInterval().toMillis(),
+                TimeUnit.MILLISECONDS);
         steps = timer;
         questions = each;
     }
@@ -202,6 +203,11 @@ final class ClusterMember implements KvbmCluster, SmartLifecycle, DisposableBean
     }
 
     // ---------------------------------------------------------------------------------------------- what is known
+
+    @Override
+    public Times times() {
+        return times;
+    }
 
     @Override
     public Publication publication() {

@@ -1,5 +1,6 @@
 package io.kvbm.spring.boot.discovery;
 
+import java.time.Duration;
 import java.util.Set;
 
 /** What this instance knows of the cluster beyond its peers, which {@link io.kvbm.remote.Peering} has. */
@@ -18,6 +19,21 @@ public interface KvbmCluster {
         /** Taken out of the catalog, as this instance is about to stop. */
         WITHDRAWN
     }
+
+    /**
+     * The times that are kept.
+     *
+     * @param pollInterval between two looks into the catalog
+     * @param askInterval between two questions to an instance that answers
+     * @param timeout within which an answer has to be there
+     * @param deadAfter without an answer, after which an instance is let go
+     * @param absentAfter after which an instance is let go that answers but is in no catalog
+     */
+    record Times(Duration pollInterval, Duration askInterval, Duration timeout, Duration deadAfter,
+            Duration absentAfter) {}
+
+    /** The times that are kept, whoever said so. */
+    Times times();
 
     /** Whether others can find this instance. */
     Publication publication();

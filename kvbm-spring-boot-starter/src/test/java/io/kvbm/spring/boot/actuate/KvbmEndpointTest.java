@@ -38,7 +38,8 @@ class KvbmEndpointTest {
     @Test
     void itShowsSizesAndCounters() throws Exception {
         try (Server server = new Server(EXPOSED, "kvbm.worker-id=18446744073709551615", "kvbm.model.id=small",
-                "kvbm.model.revision=r1")) {
+                "kvbm.model.revision=r1",
+                "kvbm.cluster.transport=same-host", "kvbm.cluster.ask-interval=3s")) {
             try (KvSequence sequence = server.manager().open(PROMPT, "")) {
                 sequence.computed(PROMPT.length);
             }
@@ -82,6 +83,12 @@ class KvbmEndpointTest {
                 assertThat(json.<String>read("$.configuration.reuse")).isEqualTo("LINEAGE");
                 assertThat(json.<String>read("$.configuration.transferTimeout")).isEqualTo("PT30S");
                 assertThat(json.<String>read("$.configuration.sharing.checksums")).isEqualTo("SAMPLED");
+                assertThat(json.<List<String>>read("$.configuration.sharing.transports")).containsExactly("same-host");
+                assertThat(json.<String>read("$.configuration.cluster.pollInterval")).isEqualTo("PT1S");
+                assertThat(json.<String>read("$.configuration.cluster.askInterval")).isEqualTo("PT3S");
+                assertThat(json.<String>read("$.configuration.cluster.timeout")).isEqualTo("PT2S");
+                assertThat(json.<String>read("$.configuration.cluster.deadAfter")).isEqualTo("PT6S");
+                assertThat(json.<String>read("$.configuration.cluster.absentAfter")).isEqualTo("PT1M");
                 assertThat(json.<Integer>read("$.transfersInFlight")).isZero();
                 assertThat(json.<Integer>read("$.events")).isOne();
                 assertThat(json.<String>read("$.cluster.publication")).isEqualTo("STATIC");

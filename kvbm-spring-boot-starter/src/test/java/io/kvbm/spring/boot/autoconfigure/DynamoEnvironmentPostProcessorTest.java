@@ -94,11 +94,28 @@ class DynamoEnvironmentPostProcessorTest {
     }
 
     @Test
-    void noBlocksLeaveItToTheGigabytes() {
+    void noBlocksLeaveItToTheGigabytes(CapturedOutput output) {
         StandardEnvironment environment = environment(Map.of(), "DYN_KVBM_CPU_CACHE_GB=4",
                 "DYN_KVBM_CPU_CACHE_OVERRIDE_NUM_BLOCKS=0");
         assertThat(value(environment, "kvbm.host.blocks")).isNull();
         assertThat(value(environment, "kvbm.host.size")).isEqualTo("4000000000B");
+        assertThat(output).contains("DYN_KVBM_CPU_CACHE_OVERRIDE_NUM_BLOCKS is not honoured: it is \"0\"")
+                .doesNotContain("WARN");
+    }
+
+    @Test
+    void whatIsIgnoredWithoutALossIsNoWarning(CapturedOutput output) {
+        environment(Map.of(), "DYN_KVBM_LEADER_ZMQ_HOST=127.0.0.1", "DYN_KVBM_METRICS=true",
+                "DYN_KVBM_DISK_CACHE_DIR=/tmp", "DYN_KVBM_DISK_CACHE_GB=0", "DYN_KVBM_OBJECT_ENABLED=False");
+        assertThat(output.toString().lines().filter(line -> line.contains("is not honoured"))).hasSize(5)
+                .allMatch(line -> line.contains("INFO"));
+    }
+
+    @Test
+    void whatIsIgnoredAndWasAskedForIsAWarning(CapturedOutput output) {
+        environment(Map.of(), "DYN_KVBM_DISK_CACHE_GB=8", "DYN_KVBM_OBJECT_ENABLED=1", "DYN_KVBM_CPU_CACHE_GB=0");
+        assertThat(output.toString().lines().filter(line -> line.contains("is not honoured"))).hasSize(3)
+                .allMatch(line -> line.contains("WARN"));
     }
 
     @Test
@@ -132,7 +149,7 @@ class DynamoEnvironmentPostProcessorTest {
         environment(Map.of(), "DYN_KVBM_OBJECT_SECRET_KEY=hush", "DYN_KVBM_NIXL_BACKEND_GDS=true",
                 "DYN_KVBM_CPU_CACHE_TB=1");
         assertThat(output.toString().lines().filter(line -> line.contains("DYN_KVBM_"))).hasSize(3)
-                .allMatch(line -> line.contains("WARN") && !line.contains("hush"))
+                .noneMatch(line -> line.contains("hush"))
                 .anyMatch(line -> line.endsWith(
                         "DYN_KVBM_OBJECT_SECRET_KEY is not honoured: There is no level of object storage."))
                 .anyMatch(line -> line.contains("DYN_KVBM_NIXL_BACKEND_GDS is not honoured: ")

@@ -99,7 +99,7 @@ class KvbmLifecycleTest {
     }
 
     @Test
-    void anInterruptedStopCloses() {
+    void anInterruptedStopClosesAndSaysWhatIsOpen(CapturedOutput output) {
         try (KvBlockManager manager = manager()) {
             MemorySegment memory = memory(manager);
             KvbmLifecycle lifecycle = started(manager, Duration.ofSeconds(30));
@@ -107,6 +107,9 @@ class KvbmLifecycleTest {
             Thread.currentThread().interrupt();
             lifecycle.stop();
             assertThat(Thread.interrupted()).isTrue();
+            assertThat(output.getAll().lines().filter(line -> line.contains("WARN"))).singleElement()
+                    .asString()
+                    .contains("Sequences open as the stop was interrupted: 1, handles and pins: 2;");
             sequence.close();
             assertThat(closed(memory)).isTrue();
         }

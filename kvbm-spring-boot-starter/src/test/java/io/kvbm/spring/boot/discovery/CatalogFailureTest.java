@@ -12,7 +12,7 @@ import org.springframework.web.client.ResourceAccessException;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
-/** An application that is to be registered in a Consul that is not there. */
+/** An application that cannot be registered in Consul. */
 @ExtendWith(OutputCaptureExtension.class)
 class CatalogFailureTest {
 
@@ -37,6 +37,19 @@ class CatalogFailureTest {
     @Test
     void withoutFailFastTheApplicationStartsWithoutIt() throws IOException {
         assertThat(start(Instance.freePorts(1).getFirst(), "spring.cloud.consul.discovery.fail-fast=false")).isNull();
+    }
+
+    @Test
+    void anApplicationWithoutANameIsAskedForOne(CapturedOutput output) throws IOException {
+        int port = Instance.freePorts(1).getFirst();
+        assertThat(start(port, "spring.application.name=", "server.port=" + port)).isNotNull();
+        assertThat(output).contains("APPLICATION FAILED TO START",
+                "This instance cannot be registered in Consul, as \":" + port + "\"", "Set spring.application.name");
+    }
+
+    @Test
+    void anotherWrongArgumentIsNotOurs() {
+        assertThat(new ServiceNameFailureAnalyzer().analyze(new IllegalArgumentException("colour: blue"))).isNull();
     }
 
     @Test

@@ -360,7 +360,10 @@ class ClusterAutoConfigurationTest {
                     .reconciler(context.getBean(HttpLinks.class), ReconcilerSettings.DEFAULT);
             ClusterMember member = new ClusterMember(manager, reconciler, gone,
                     new Registrar(context.getBean(Pointer.class), null, null, MonotonicClock.SYSTEM), "cluster",
-                    "/kvbm", Duration.ofMillis(50), () -> 0, "");
+                    "/kvbm",
+                    new KvbmCluster.Times(Duration.ofMillis(50), Duration.ofSeconds(1), Duration.ofSeconds(2),
+                            Duration.ofSeconds(6), Duration.ofSeconds(60)),
+                    () -> 0, "");
             member.start();
             try {
                 await().atMost(ClusterMember.HOPELESS.plusSeconds(10)).until(() -> gone.asked.get() > 1);

@@ -1,10 +1,14 @@
 package io.kvbm.spring.boot.discovery;
 
 import java.io.IOException;
+import java.net.BindException;
 import java.net.ServerSocket;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
 
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.boot.builder.SpringApplicationBuilder;
@@ -92,19 +96,21 @@ final class Instance implements AutoCloseable {
                 new SpringApplicationBuilder(Application.class).run(arguments.toArray(String[]::new)));
     }
 
-    /** Ports that nobody listened at a moment ago. */
+    /**
+     * Ports that nobody listened at a moment ago, from below those that the system gives to who asks for any: so no
+     * connection takes one before an instance listens there.
+     */
     static List<Integer> freePorts(int count) throws IOException {
-        List<ServerSocket> sockets = new ArrayList<>();
-        List<Integer> ports = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            ServerSocket socket = new ServerSocket(0);
-            sockets.add(socket);
-            ports.add(socket.getLocalPort());
+        Set<Integer> ports = new LinkedHashSet<>();
+        while (ports.size() < count) {
+            int port = ThreadLocalRandom.current().nextInt(20_000, 32_768);
+            try (ServerSocket _ = new ServerSocket(port)) {
+                ports.add(port);
+            } catch (BindException e) {
+                // somebody listens there; another one is as good
+            }
         }
-        for (ServerSocket socket : sockets) {
-            socket.close();
-        }
-        return ports;
+        return List.copyOf(ports);
     }
 
     /** Whether another instance is known and asked for blocks. */
