@@ -4,10 +4,11 @@
 
 const $ = id => document.getElementById(id);
 const turns = [];       // of the chat: {role, content}
-const history = {};     // occupied blocks of each level, one entry a second
+const history = {};     // of each level: {at, share}, when it was looked at and how much of it was occupied
 const SECONDS = 120;
 const ANSWERS = 8;
 let running = null;     // what stops the answer that is streaming
+let looking = false;    // whether the endpoint has been asked and has not answered
 
 function element(tag, classes, text) {
   const made = document.createElement(tag);
@@ -129,13 +130,14 @@ const number = value => value.toLocaleString("en");
 function level(level) {
   const {total, free, inactive} = level.stats;
   const used = history[level.tier] ??= [];
-  used.push((total - free) / total);
-  if (used.length > SECONDS) used.shift();
+  const now = performance.now() / 1000;
+  used.push({at: now, share: (total - free) / total});
+  while (used[0].at < now - SECONDS) used.shift();
   const box = element("div");
   box.append(element("p", "", `${level.tier}${level.lost ? ", lost" : ""}: ${number(total - free)} of ${number(total)}`
     + ` blocks hold something, ${number(inactive)} of them may go; ${(100 * level.hitRate).toFixed(0)} % of what was asked`
     + ` for was found`));
-  const points = used.map((share, i) => `${i},${(100 - 100 * share).toFixed(1)}`).join(" ");
+  const points = used.map(({at, share}) => `${(SECONDS - now + at).toFixed(1)},${(100 - 100 * share).toFixed(1)}`).join(" ");
   box.insertAdjacentHTML("beforeend", `<svg viewBox="0 0 ${SECONDS} 100" preserveAspectRatio="none">`
     + `<polyline points="${points}" fill="none" stroke="var(--own)" stroke-width="2" vector-effect="non-scaling-stroke"/>`
     + `</svg>`);
@@ -158,6 +160,7 @@ function counters(manager) {
     "sequences opened": sequences.opened,
     "tokens asked for": sequences.tokensRequested,
     "tokens reused": sequences.tokensReused,
+    "tokens from peers": sequences.tokensFromPeers,
     "transfers under way": transfersInFlight,
     "events": events,
   };
@@ -172,7 +175,10 @@ function counters(manager) {
   });
 }
 
+/** Asks the endpoint, unless it still owes an answer or nobody sees the page. */
 async function look() {
+  if (looking || document.hidden) return;
+  looking = true;
   try {
     const manager = await (await fetch("/actuator/kvbm")).json();
     $("levels").replaceChildren(...manager.levels.map(level));
@@ -181,7 +187,14 @@ async function look() {
     $("counters").replaceChildren(...counters(manager));
   } catch {
     $("levels").textContent = "The endpoint /actuator/kvbm does not answer.";
+  } finally {
+    looking = false;
   }
+}
+
+async function watch() {
+  await look();
+  setTimeout(watch, 1000);
 }
 
 async function models() {
@@ -205,6 +218,6 @@ $("text").addEventListener("keydown", event => {
     ask(true);
   }
 });
+document.addEventListener("visibilitychange", look);
 models();
-look();
-setInterval(look, 1000);
+watch();

@@ -20,7 +20,7 @@ import io.kvbm.sample.model.Provider;
  */
 @ConfigurationProperties("kvbm.sample")
 record SampleProperties(@DefaultValue("classpath:/model/") String modelPath, @DefaultValue("auto") Provider provider,
-        @DefaultValue("16") int pageSize, @DefaultValue("2") int parallelism, @DefaultValue("30s") Duration patience,
+        @DefaultValue("16") int pageSize, @DefaultValue("2") int parallelism, @DefaultValue("300ms") Duration patience,
         @DefaultValue("256") int maxWaiting, @DefaultValue("262144") int maxPromptCharacters) {
 
     private static final int MAX_PAGE_SIZE = 64;

@@ -25,7 +25,8 @@ import io.kvbm.KvBlockManager;
 import static org.assertj.core.api.Assertions.assertThat;
 
 /** The service as its clients see it. */
-@SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = "kvbm.host.size=2MB")
+@SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = {"kvbm.host.size=2MB",
+    "kvbm.sample.patience=30s"})
 class CompletionsOverHttpTest {
 
     private static final String PROMPT = "The built-in function open() opens a file and returns a file object. The argument mode is";

@@ -31,7 +31,7 @@ import static org.awaitility.Awaitility.await;
 
 /** Far more clients than the cache has room for, over many times the time that one answer takes. */
 @SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = {"kvbm.host.blocks=56",
-    "kvbm.host.size=", "kvbm.sample.patience=200ms", "kvbm.sample.max-waiting=48"})
+    "kvbm.host.size=", "kvbm.sample.max-waiting=48"})
 class ManyClientsOfASmallCacheTest {
 
     private static final int CLIENTS = 64;

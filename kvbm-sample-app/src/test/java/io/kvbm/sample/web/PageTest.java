@@ -1,15 +1,26 @@
 package io.kvbm.sample.web;
 
 import java.io.IOException;
-import java.net.ServerSocket;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
+import jakarta.servlet.Filter;
+import jakarta.servlet.FilterChain;
+import jakarta.servlet.ServletException;
+import jakarta.servlet.ServletRequest;
+import jakarta.servlet.ServletResponse;
+import jakarta.servlet.http.HttpServletRequest;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -20,6 +31,7 @@ import org.openqa.selenium.By;
 import org.openqa.selenium.Dimension;
 import org.openqa.selenium.OutputType;
 import org.openqa.selenium.WebElement;
+import org.openqa.selenium.WindowType;
 import org.openqa.selenium.chrome.ChromeDriver;
 import org.openqa.selenium.chrome.ChromeDriverService;
 import org.openqa.selenium.chrome.ChromeOptions;
@@ -29,9 +41,10 @@ import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.boot.test.context.SpringBootTest;
 import org.springframework.boot.test.web.server.LocalServerPort;
+import org.springframework.cloud.client.discovery.simple.InstanceProperties;
+import org.springframework.cloud.client.discovery.simple.SimpleDiscoveryProperties;
 import org.springframework.context.ConfigurableApplicationContext;
-import org.springframework.test.context.DynamicPropertyRegistry;
-import org.springframework.test.context.DynamicPropertySource;
+import org.springframework.context.annotation.Import;
 
 import io.kvbm.KvBlockManager;
 import io.kvbm.pool.PoolStats;
@@ -43,20 +56,26 @@ import static org.assertj.core.api.Assertions.assertThat;
 @Tag("browser")
 @EnabledIf("browserIsThere")
 @SpringBootTest(webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = {"kvbm.host.size=8MB",
-    "kvbm.cluster.poll-interval=100ms", "kvbm.cluster.ask-interval=200ms"})
+    "kvbm.cluster.poll-interval=100ms", "kvbm.cluster.ask-interval=200ms", PageTest.NOBODY})
+@Import(PageTest.Endpoint.class)
 class PageTest {
+
+    /** An empty catalog. */
+    static final String NOBODY = "spring.cloud.discovery.client.simple.instances.kvbm-sample=";
 
     private static final Path BROWSER = Path.of("/usr/bin/chromium");
     private static final Path DRIVER = Path.of("/usr/bin/chromedriver");
     private static final Path PICTURES = Path.of("target", "page");
     private static final Duration PATIENCE = Duration.ofSeconds(30);
 
+    /** Three times the time between two looks at the endpoint. */
+    private static final Duration SILENCE = Duration.ofSeconds(3);
+
     private static final String PROMPT = "The built-in function open() opens a file and returns a file object. The"
             + " argument mode is a string that says how the file is opened, and the argument encoding is the name of"
             + " the encoding used to decode or encode the file.";
 
     private static ChromeDriver browser;
-    private static int otherPort;
 
     @LocalServerPort
     private int port;
@@ -64,14 +83,54 @@ class PageTest {
     @Autowired
     private KvBlockManager manager;
 
-    /** Where another instance is looked for; it is there in one test only. */
-    @DynamicPropertySource
-    static void anotherInstance(DynamicPropertyRegistry properties) throws IOException {
-        try (ServerSocket free = new ServerSocket(0)) {
-            otherPort = free.getLocalPort();
+    /** Where other instances are looked for, each time anew. */
+    @Autowired
+    private SimpleDiscoveryProperties catalog;
+
+    @Autowired
+    private Endpoint endpoint;
+
+    /** Before what the page looks at every second: knows when it was asked, and holds the answer back where told to. */
+    static final class Endpoint implements Filter {
+
+        private final AtomicInteger owed = new AtomicInteger();
+        private volatile long asked;
+        private volatile CountDownLatch open = new CountDownLatch(0);
+
+        @Override
+        public void doFilter(ServletRequest request, ServletResponse response, FilterChain chain)
+                throws IOException, ServletException {
+            if (!((HttpServletRequest) request).getRequestURI().equals("/actuator/kvbm")) {
+                chain.doFilter(request, response);
+                return;
+            }
+            asked = System.nanoTime();
+            owed.incrementAndGet();
+            try {
+                open.await();
+                chain.doFilter(request, response);
+            } catch (InterruptedException e) {
+                throw new ServletException(e);
+            } finally {
+                owed.decrementAndGet();
+            }
         }
-        properties.add("spring.cloud.discovery.client.simple.instances.kvbm-sample[0].uri",
-                () -> "http://localhost:" + otherPort);
+
+        void hold() {
+            open = new CountDownLatch(1);
+        }
+
+        void answer() {
+            open.countDown();
+        }
+
+        int owed() {
+            return owed.get();
+        }
+
+        boolean notAskedFor(Duration time) {
+            return System.nanoTime() - asked > time.toNanos();
+        }
     }
 
     static boolean browserIsThere() {
@@ -182,9 +241,13 @@ class PageTest {
 
     @Test
     void theBlocksOfAPromptThatAnotherInstanceHasComputedComeFromThere() throws IOException {
-        try (ConfigurableApplicationContext _ = new SpringApplicationBuilder(SampleApplication.class).run(
-                "--server.port=" + otherPort, "--kvbm.host.size=8MB", "--kvbm.shutdown.delay=0s",
-                "--spring.cloud.discovery.client.simple.instances.kvbm-sample[0].uri=http://localhost:" + otherPort)) {
+        try (ConfigurableApplicationContext other = new SpringApplicationBuilder(SampleApplication.class).run(
+                "--server.port=0", "--kvbm.host.size=8MB", "--kvbm.shutdown.delay=0s", "--" + NOBODY)) {
+            int otherPort = other.getEnvironment().getRequiredProperty("local.server.port", Integer.class);
+            InstanceProperties listed = new InstanceProperties();
+            listed.setServiceId("kvbm-sample");
+            listed.setUri(URI.create("http://localhost:" + otherPort));
+            catalog.setInstances(Map.of("kvbm-sample", List.of(listed)));
             load(otherPort);
             prompts();
             ask(PROMPT, "send");
@@ -199,6 +262,8 @@ class PageTest {
             assertThat(all("#blocks .new")).hasSize(1);
             assertThat(all("#answers tr").getFirst().getText()).endsWith(" from a peer");
             until(() -> peer().endsWith(" " + (blocks - 1)));
+            assertThat(manager.stats().tokensFromPeers()).isPositive();
+            until(() -> counts("tokens from peers", manager.stats().tokensFromPeers()));
             picture("peer");
 
             ask(PROMPT, "send");
@@ -210,6 +275,8 @@ class PageTest {
             nothingIsCutOff();
             browser.executeScript("document.getElementById('answers').scrollIntoView({block: 'center'})");
             picture("peer-phone");
+        } finally {
+            catalog.setInstances(Map.of());
         }
     }
 
@@ -242,8 +309,51 @@ class PageTest {
         PoolStats host = manager.host().orElseThrow().stats();
         int held = host.total() - host.free();
         until(() -> text("levels").startsWith("host: " + held + " of "));
-        until(() -> String.valueOf(all("#levels polyline").getFirst().getDomAttribute("points")).contains(" 2,"));
-        until(() -> text("counters").contains("tokens asked for\n" + manager.stats().tokensRequested()));
+        until(() -> counts("tokens asked for", manager.stats().tokensRequested()));
+    }
+
+    private static boolean counts(String name, long value) {
+        return text("counters").contains(name + "\n" + String.format(Locale.ENGLISH, "%,d", value));
+    }
+
+    @Test
+    void anAnswerThatIsSlowIsWaitedForAndTheGraphGoesOnWhereTheTimeIs() {
+        until(() -> drawn().size() > 1);
+        endpoint.hold();
+        try {
+            until(() -> endpoint.owed() > 0 && endpoint.notAskedFor(SILENCE));
+            assertThat(endpoint.owed()).as("requests that wait for an answer").isOne();
+        } finally {
+            endpoint.answer();
+        }
+        int before = drawn().size();
+        until(() -> drawn().size() > before);
+
+        List<Double> seconds = drawn();
+        assertThat(seconds).isSorted();
+        assertThat(seconds.getLast()).as("now, at the right end of two minutes").isEqualTo(120.0);
+        double longest = IntStream.range(1, seconds.size())
+                .mapToDouble(i -> seconds.get(i) - seconds.get(i - 1))
+                .max()
+                .orElseThrow();
+        assertThat(longest).as("seconds between two points").isGreaterThan((double) SILENCE.toSeconds());
+    }
+
+    /** Where the points of the first level's graph are. Read at once, as it is made anew. */
+    private static List<Double> drawn() {
+        String points = String.valueOf(browser.executeScript("const graph = document.querySelector('#levels polyline');"
+                + "return graph ? graph.getAttribute('points') : ''"));
+        return Pattern.compile("([0-9.]+),").matcher(points).results().map(x -> Double.valueOf(x.group(1))).toList();
+    }
+
+    @Test
+    void aPageThatNobodySeesAsksNothingUntilItIsSeen() {
+        String page = browser.getWindowHandle();
+        browser.switchTo().newWindow(WindowType.TAB);
+        until(() -> endpoint.notAskedFor(SILENCE));
+        browser.close();
+        browser.switchTo().window(page);
+        until(() -> !endpoint.notAskedFor(SILENCE));
     }
 
     @Test
