@@ -7,9 +7,10 @@ import pathlib
 import re
 import sysconfig
 
-
-MODULES = ("collections contextlib copy csv functools glob heapq json os.path pathlib queue random shutil "
-           "statistics string tempfile textwrap").split()
+MODULES = (
+    "collections contextlib copy csv functools glob heapq json os.path pathlib queue random shutil "
+    "statistics string tempfile textwrap"
+).split()
 
 
 def clean(text):
@@ -32,10 +33,17 @@ def docstrings():
     root = pathlib.Path(sysconfig.get_paths()["stdlib"])
     found = []
     for module in MODULES:
-        file = {"os.path": "posixpath.py", "collections": "collections/__init__.py", "json": "json/__init__.py"}.get(module, module + ".py")
+        file = {
+            "os.path": "posixpath.py",
+            "collections": "collections/__init__.py",
+            "json": "json/__init__.py",
+        }.get(module, module + ".py")
         tree = ast.parse((root / file).read_text(encoding="utf-8"))
-        named = [(module, tree)] + [(module + "." + node.name, node) for node in tree.body
-                                    if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_"]
+        named = [(module, tree)] + [
+            (module + "." + node.name, node)
+            for node in tree.body
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_"
+        ]
         for name, node in named:
             paragraph = sentences_of(clean(ast.get_docstring(node) or ""))
             if paragraph:
@@ -46,5 +54,12 @@ def docstrings():
 def reference():
     """The paragraphs of the language reference that are made of sentences."""
     from pydoc_data.topics import topics
-    paragraphs = (re.sub(r"\s+", " ", p) for name in sorted(topics) for p in clean(topics[name]).split("\n\n"))
-    return [p for p in paragraphs if 80 <= len(p) <= 700 and p[0].isupper() and p.endswith(".") and "----" not in p]
+
+    paragraphs = (
+        re.sub(r"\s+", " ", p) for name in sorted(topics) for p in clean(topics[name]).split("\n\n")
+    )
+    return [
+        p
+        for p in paragraphs
+        if 80 <= len(p) <= 700 and p[0].isupper() and p.endswith(".") and "----" not in p
+    ]

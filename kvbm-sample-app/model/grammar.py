@@ -9,6 +9,6 @@ def article(phrase):
 
 def expand(rng, template, slots):
     """The template with its alternatives chosen, innermost first, and its slots filled."""
-    while (found := re.search(r"\[([^\[\]]*)\]", template)):
-        template = template[:found.start()] + rng.choice(found[1].split("|")) + template[found.end():]
+    while found := re.search(r"\[([^\[\]]*)\]", template):
+        template = template[: found.start()] + rng.choice(found[1].split("|")) + template[found.end() :]
     return re.sub(r"\ba (?=[aeiou])", "an ", template.format(**slots))

@@ -324,7 +324,8 @@ def check(weights, path, ids, tokenizer):
         worst = max(worst, float(np.abs(logits - expected[at + len(chunk) - 1]).max()))
     print("largest difference from the reference:", worst)
     assert worst < 2e-3, worst
-    for question in ("Tell me a story about a fox.", "What is a cache?", "What does os.path.join do?", "Who built the bridge?"):
+    for question in ("Tell me a story about a fox.", "What is a cache?", "What does os.path.join do?",
+                     "Who built the bridge?"):
         tokens = [BEGIN, USER] + tokenizer.encode(question).ids + [ASSISTANT]
         logits, past = run(tokens, empty(), 0)
         answer = []

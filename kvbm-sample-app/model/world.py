@@ -89,6 +89,9 @@ THINGS = {
     "violin": ("a small instrument with four strings", "It is played with a bow", "It sings almost like a voice"),
     "ladder": ("two poles with steps between them", "It helps to reach high places", "It should stand firmly on the ground"),
 }
+# what is spoken of without an article, and what there is one of
+BARE = ("rain snow wind thunder fog bread cheese tea honey wheat moss grass bamboo winter summer").split()
+UNIQUE = ["sun", "moon", "ocean"]
 TERMS = {
     "a cache": ["A cache keeps results that were expensive to make, so that they can be used again.", "It is small and near, and therefore fast.", "When it is full, something in it has to go before something new can come in."],
     "a KV cache": ["A KV cache keeps the keys and values that a language model has computed for the tokens of a text.", "With it, each new token needs one step only, and not the whole text again.", "It grows with every token, and so it needs a lot of memory."],
