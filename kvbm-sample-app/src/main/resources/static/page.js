@@ -180,7 +180,7 @@ async function look() {
   if (looking || document.hidden) return;
   looking = true;
   try {
-    const manager = await (await fetch("/actuator/kvbm")).json();
+    const manager = await (await fetch("/actuator/kvbm", {signal: AbortSignal.timeout(10000)})).json();
     $("levels").replaceChildren(...manager.levels.map(level));
     const peers = manager.cluster ? manager.cluster.peers : [];
     $("peers").replaceChildren(...peers.map(peer));

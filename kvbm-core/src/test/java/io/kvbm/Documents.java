@@ -21,7 +21,7 @@ final class Documents {
     record Block(Path document, String language, String text) {}
 
     private static List<Path> all() throws IOException {
-        try (Stream<Path> docs = Files.walk(REPOSITORY.resolve("docs"))) {
+        try (Stream<Path> docs = Files.list(REPOSITORY.resolve("docs"))) {
             return Stream.concat(Stream.of(REPOSITORY.resolve("README.md")),
                     docs.filter(path -> path.toString().endsWith(".md")).sorted()).toList();
         }

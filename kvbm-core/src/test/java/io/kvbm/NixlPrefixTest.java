@@ -29,7 +29,9 @@ import io.kvbm.nixl.NixlTransport;
 import io.kvbm.pool.BlockPool;
 import io.kvbm.remote.BlocksetCodec;
 import io.kvbm.remote.GetRequest;
+import io.kvbm.remote.LeaseLimits;
 import io.kvbm.remote.PeerAnswer;
+import io.kvbm.remote.PeerLimits;
 import io.kvbm.remote.PeerLink;
 import io.kvbm.remote.PeerMemory;
 import io.kvbm.remote.PeerRequest;
@@ -38,6 +40,7 @@ import io.kvbm.remote.PutRequest;
 import io.kvbm.remote.ReadOutcome;
 import io.kvbm.remote.Reconciler;
 import io.kvbm.remote.ReconcilerSettings;
+import io.kvbm.remote.SharingLimits;
 import io.kvbm.remote.Writer;
 import io.kvbm.transfer.RemoteTransport;
 import io.kvbm.transfer.TransferRequest;
@@ -53,6 +56,10 @@ class NixlPrefixTest {
 
     private static final String TENANT = "t";
     private static final Duration LONG = Duration.ofSeconds(20);
+
+    /** A lease that has been read is given back a little later, and counts until then. */
+    private static final SharingLimits ALL_MAY_BE_LEASED = new SharingLimits(PeerLimits.DEFAULT,
+            new LeaseLimits(256, 8192, Duration.ofSeconds(60), 100, 5), 256, 1 << 16);
 
     private static long starts;
 
@@ -78,6 +85,7 @@ class NixlPrefixTest {
                             .memories(PeerMemory.Source.NONE)
                             .transport(transport)
                             .takeTimeout(LONG)
+                            .limits(ALL_MAY_BE_LEASED)
                             .build())
                     .build());
             this.desk = this::answer;

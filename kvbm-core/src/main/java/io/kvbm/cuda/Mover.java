@@ -125,15 +125,14 @@ final class Mover {
             for (int n = part.first; n < part.end; n++) {
                 copyWithCpu(pieces.source(n), part.at(n, pieces, stage), pieces.bytes());
             }
-            copyOrLaunch(pieces.fromRun(part.first, part.end, stage.host()), stage, isForCopies(pieces));
+            copyOrLaunch(pieces, pieces.fromRun(part.first, part.end, stage.host()), stage);
         });
     }
 
     private void unpackDown(Pieces pieces) {
         requireGatherable(pieces);
         inParts(pieces, mostGathered(pieces),
-                (part, stage) -> copyOrLaunch(pieces.intoRun(part.first, part.end, stage.host()), stage,
-                        isForCopies(pieces)),
+                (part, stage) -> copyOrLaunch(pieces, pieces.intoRun(part.first, part.end, stage.host()), stage),
                 (part, stage) -> {
                     for (int n = part.first; n < part.end; n++) {
                         copyWithCpu(part.at(n, pieces, stage), pieces.destination(n), pieces.bytes());
@@ -173,11 +172,11 @@ final class Mover {
         }
     }
 
-    private void copyOrLaunch(Pieces pieces, Stage stage, boolean isForCopies) {
-        if (isForCopies) {
-            copy(pieces);
+    private void copyOrLaunch(Pieces pieces, Pieces packed, Stage stage) {
+        if (isForCopies(pieces)) {
+            copy(packed);
         } else {
-            launch(pieces, stage);
+            launch(packed, stage);
         }
     }
 

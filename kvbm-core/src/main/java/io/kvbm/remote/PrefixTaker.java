@@ -70,7 +70,8 @@ public final class PrefixTaker {
      * @return the number of blocks that were taken
      */
     public int takeInto(BlockPool pool, IdentityChain chain, int from, int to, TransferControl control) {
-        return take(pool, chain, from, to,
+        int end = Math.min(to, from + pool.availableBlocks()); // what has been taken is not to make room for the rest
+        return take(pool, chain, from, end,
                 (holder, run, at, n) -> fillRoom(pool, chain, at, holder, run, n, control), control);
     }
 
@@ -113,6 +114,10 @@ public final class PrefixTaker {
     private int takeRun(BlockPool pool, int at, PeerRun run, Filling filling) {
         Optional<Peer> holder = peers.peer(run.holder().workerId())
                 .filter(peer -> peer.epoch() == run.holder().epoch() && peer.hits() && peer.isReadable());
+        if (holder.isPresent() && !(holder.get().mayBeTakenFrom() && holder.get().room() > 0)) {
+            refused.add(run.length()); // before anything is dropped for it
+            return 0;
+        }
         int n = holder.map(peer -> Math.clamp(peer.room(), 1, run.length())) // the rest of a long run is the next one
                 .orElse(run.length());
         TransferObserver.Copy copy = observer.begins(
@@ -151,12 +156,12 @@ public final class PrefixTaker {
     }
 
     /**
-     * Fills blocks that nobody has yet. Others are dropped for them, so not before the holder may be asked. That it has
-     * answered is not awaited: it leases its blocks to be read at once, and would hold them while room is made here.
+     * Fills blocks that nobody has yet, for which others are dropped. The holder's answer is not awaited first: it would
+     * hold its leased blocks while room is made.
      */
     private static int fillRoom(BlockPool pool, IdentityChain chain, int at, Peer holder, PeerRun run, int most,
             TransferControl control) {
-        int n = holder.mayBeTakenFrom() ? Math.min(most, pool.availableBlocks()) : 0;
+        int n = Math.min(most, pool.availableBlocks());
         if (n == 0) {
             return 0;
         }

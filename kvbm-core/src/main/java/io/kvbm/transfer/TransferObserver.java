@@ -12,7 +12,7 @@ public interface TransferObserver {
     /** Looks away. */
     TransferObserver NONE = (_, _) -> (_, _) -> {};
 
-    /** This one, with what it throws logged and no further. */
+    /** This one, with what it throws logged, and thrown on only where the virtual machine itself has failed. */
     default TransferObserver unharmful() {
         return new UnharmfulObserver(this);
     }

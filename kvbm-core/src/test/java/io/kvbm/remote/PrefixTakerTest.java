@@ -56,8 +56,11 @@ class PrefixTakerTest {
     }
 
     private int taken() {
-        return taker.takeInto(own.pool, WANTED, 0, BLOCKS,
-                new TransferControl(MonotonicClock.SYSTEM, Duration.ofSeconds(10)));
+        return taker.takeInto(own.pool, WANTED, 0, BLOCKS, control());
+    }
+
+    private static TransferControl control() {
+        return new TransferControl(MonotonicClock.SYSTEM, Duration.ofSeconds(10));
     }
 
     @Test
@@ -67,6 +70,17 @@ class PrefixTakerTest {
         assertThat(own.pool.stats().evictions()).isEqualTo(BLOCKS);
         assertThat(own.pool.stats().inactive()).isEqualTo(BLOCKS);
         assertThat(seen).containsExactly("4 of 4");
+    }
+
+    @Test
+    void whatHasBeenTakenIsNotDroppedForTheRest() {
+        try (SharedPool small = SharedPool.of(2, 1, BLOCKS / 2, WORDS)) {
+            var _ = peers.importBlockset(other.blockset(), null);
+            assertThat(taker.takeInto(small.pool, WANTED, 0, BLOCKS, control())).isEqualTo(BLOCKS / 2);
+            try (BlockList<ImmutableBlock> found = small.pool.matchBlocks(WANTED, 0, BLOCKS)) {
+                assertThat(found).hasSize(BLOCKS / 2);
+            }
+        }
     }
 
     @Test
@@ -82,7 +96,8 @@ class PrefixTakerTest {
         peers.leave(7);
         assertThat(taken()).isZero();
         assertThat(own.pool.stats().evictions()).isZero();
-        assertThat(seen).containsExactly("0 of 4");
+        assertThat(taker.stats().refused()).isEqualTo(BLOCKS);
+        assertThat(seen).isEmpty();
     }
 
     @Test

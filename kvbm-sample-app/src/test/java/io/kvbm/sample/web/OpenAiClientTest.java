@@ -28,7 +28,7 @@ class OpenAiClientTest {
     private static final Path PYTHON = Path.of("/usr/local/lib/kvbm-openai/bin/python");
 
     /** The program in a document. */
-    private static final Pattern PROGRAM = Pattern.compile("^```python\n(.*?)^```$",
+    private static final Pattern PROGRAM = Pattern.compile("^ *```python[^\n]*\n(.*?)^ *```$",
             Pattern.MULTILINE | Pattern.DOTALL);
 
     @LocalServerPort

@@ -110,6 +110,7 @@ class PageTest {
                 open.await();
                 chain.doFilter(request, response);
             } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
                 throw new ServletException(e);
             } finally {
                 owed.decrementAndGet();
@@ -313,7 +314,7 @@ class PageTest {
     }
 
     private static boolean counts(String name, long value) {
-        return text("counters").contains(name + "\n" + String.format(Locale.ENGLISH, "%,d", value));
+        return (text("counters") + "\n").contains(name + "\n" + String.format(Locale.ENGLISH, "%,d", value) + "\n");
     }
 
     @Test
@@ -350,9 +351,12 @@ class PageTest {
     void aPageThatNobodySeesAsksNothingUntilItIsSeen() {
         String page = browser.getWindowHandle();
         browser.switchTo().newWindow(WindowType.TAB);
-        until(() -> endpoint.notAskedFor(SILENCE));
-        browser.close();
-        browser.switchTo().window(page);
+        try {
+            until(() -> endpoint.notAskedFor(SILENCE));
+        } finally {
+            browser.close();
+            browser.switchTo().window(page);
+        }
         until(() -> !endpoint.notAskedFor(SILENCE));
     }
 

@@ -1,10 +1,6 @@
 package io.kvbm.sample.web;
 
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.net.Socket;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 
@@ -94,33 +90,6 @@ class StreamsOverHttpTest {
             JsonNode answer = json.readTree(client.post("/v1/chat/completions", CHAT.formatted(false), tenant).body());
             assertThat(answer.at("/usage/prompt_tokens_details/cached_tokens").asInt()).as(tenant).isZero();
         }
-    }
-
-    /** The rest of the answer would be computed otherwise, and its blocks registered. */
-    @Test
-    void aClientThatGoesAwayEndsItsGenerationAndFreesItsBlocks() throws Exception {
-        String body = "{\"prompt\": \"Once upon a time\", \"max_tokens\": 900, \"stream\": %s}";
-        JsonNode whole = json.readTree(client.post("/v1/completions", body.formatted(false), "stays").body());
-        long blocks = whole.at("/usage/total_tokens").asLong() / 16;
-        assertThat(blocks).as("blocks for a client that stays").isGreaterThanOrEqualTo(8);
-        long before = manager.host().orElseThrow().stats().registrations();
-        String streamed = body.formatted(true);
-        try (Socket socket = new Socket("localhost", port);
-                BufferedReader answer = new BufferedReader(
-                        new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8))) {
-            socket.getOutputStream()
-                    .write(("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nX-Tenant: gone\r\n"
-                            + "Content-Type: application/json\r\nContent-Length: " + streamed.length() + "\r\n\r\n"
-                            + streamed)
-                            .getBytes(StandardCharsets.UTF_8));
-            assertThat(answer.lines().filter(line -> line.startsWith("data: {")).findFirst()).isPresent();
-            assertThat(manager.host().orElseThrow().stats().holders()).as("handles while it streams").isPositive();
-        }
-
-        await().atMost(Duration.ofSeconds(10))
-                .until(() -> manager.host().orElseThrow().stats().holders() == 0);
-        assertThat(manager.host().orElseThrow().stats().registrations() - before).as("blocks computed of %d", blocks)
-                .isLessThan(blocks / 2);
     }
 
     @ParameterizedTest

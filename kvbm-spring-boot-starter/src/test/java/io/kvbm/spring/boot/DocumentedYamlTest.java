@@ -31,7 +31,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 class DocumentedYamlTest {
 
     private static final Path REPOSITORY = Path.of("..");
-    private static final Pattern BLOCK = Pattern.compile("^```yaml\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL);
+    private static final Pattern BLOCK = Pattern.compile("^ *```yaml[^\n]*\n(.*?)^ *```$",
+            Pattern.MULTILINE | Pattern.DOTALL);
 
     /** Settings in a document. */
     record Settings(String document, String yaml) {
@@ -53,7 +54,7 @@ class DocumentedYamlTest {
 
     static List<Settings> settings() throws IOException {
         List<Settings> settings = new ArrayList<>();
-        try (Stream<Path> docs = Files.walk(REPOSITORY.resolve("docs"))) {
+        try (Stream<Path> docs = Files.list(REPOSITORY.resolve("docs"))) {
             for (Path document : Stream.concat(Stream.of(REPOSITORY.resolve("README.md")),
                     docs.filter(path -> path.toString().endsWith(".md")).sorted()).toList()) {
                 BLOCK.matcher(Files.readString(document))

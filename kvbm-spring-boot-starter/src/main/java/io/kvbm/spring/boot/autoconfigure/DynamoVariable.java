@@ -63,7 +63,7 @@ enum DynamoVariable {
     static final String PREFIX = "DYN_KVBM_";
 
     /** What says of a size or a switch that there is to be none. */
-    private static final Set<String> NOTHING = Set.of("", "0", "false", "no", "off");
+    private static final Set<String> NOTHING = Set.of("0", "0.0", "false", "no", "off");
 
     private final @Nullable String property;
     private final Loss loss;
@@ -119,8 +119,9 @@ enum DynamoVariable {
 
     /** Whether this value is as good as none; as a size of memory or of a batch, 0 is not. */
     boolean isAsIfUnset(String text) {
-        return (property == null || this == CPU_CACHE_OVERRIDE_NUM_BLOCKS)
-                && NOTHING.contains(text.strip().toLowerCase(Locale.ROOT));
+        String value = text.strip().toLowerCase(Locale.ROOT);
+        return value.isEmpty() || (property == null && NOTHING.contains(value))
+                || (this == CPU_CACHE_OVERRIDE_NUM_BLOCKS && value.equals("0"));
     }
 
     /** What is lost where one is not honoured: none where it is a detail of something else, or is so here anyway. */

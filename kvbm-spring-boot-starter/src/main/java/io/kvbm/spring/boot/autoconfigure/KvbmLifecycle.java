@@ -95,14 +95,19 @@ final class KvbmLifecycle implements SmartLifecycle {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            tellOpen("as the stop was interrupted");
+            if (open() > 0) {
+                tellOpen("as the stop was interrupted");
+            }
         }
     }
 
     private void tellOpen(String when) {
         log.warn("Sequences open {}: {}, handles and pins: {}; the cache refuses new requests and its memory goes with"
-                + " the last of them", when, manager.stats().openSequences(),
-                manager.pools().stream().mapToLong(pool -> pool.stats().holders()).sum());
+                + " the last of them", when, manager.stats().openSequences(), open());
+    }
+
+    private long open() {
+        return manager.pools().stream().mapToLong(pool -> pool.stats().holders()).sum();
     }
 
     /** Closing while memory is being reserved ends that too, and is no failure. */

@@ -21,7 +21,7 @@ public interface KvbmCluster {
     }
 
     /**
-     * The times that are kept.
+     * The times by which other instances are looked for and let go.
      *
      * @param pollInterval between two looks into the catalog
      * @param askInterval between two questions to an instance that answers
@@ -32,7 +32,7 @@ public interface KvbmCluster {
     record Times(Duration pollInterval, Duration askInterval, Duration timeout, Duration deadAfter,
             Duration absentAfter) {}
 
-    /** The times that are kept, whoever said so. */
+    /** The times by which other instances are looked for and let go. */
     Times times();
 
     /** Whether others can find this instance. */

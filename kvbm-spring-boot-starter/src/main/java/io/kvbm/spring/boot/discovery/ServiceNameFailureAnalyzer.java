@@ -17,8 +17,8 @@ final class ServiceNameFailureAnalyzer extends AbstractFailureAnalyzer<IllegalAr
     protected @Nullable FailureAnalysis analyze(Throwable rootFailure, IllegalArgumentException cause) {
         Matcher refusal = REFUSAL.matcher(String.valueOf(cause.getMessage()));
         return refusal.matches()
-                ? new FailureAnalysis("This instance cannot be registered in Consul, as \"" + refusal.group(1)
-                        + "\", made of the application's name and its port, is no id there.",
+                ? new FailureAnalysis("This instance has no name for Consul: \"" + refusal.group(1)
+                        + "\" is made of the application's name and port, and is no id there.",
                         "Set spring.application.name to letters, digits and hyphens of which the first is a letter, or"
                                 + " spring.cloud.consul.enabled=false to do without.",
                         cause)

@@ -120,7 +120,7 @@ final class KvbmMetrics implements MeterBinder {
         taken(registry, peering, "kvbm.peer.blocks.taken", "Blocks taken from peers instead of computed",
                 TakeStats::taken);
         taken(registry, peering, "kvbm.peer.blocks.refused",
-                "Blocks not taken as their peer was leaving, busy or left alone, or the time was over",
+                "Blocks not taken as their peer was leaving, busy or left alone, or did not answer in time",
                 TakeStats::refused);
         taken(registry, peering, "kvbm.peer.blocks.failed", "Blocks not taken for reasons that nobody expects",
                 TakeStats::failed);

@@ -99,6 +99,17 @@ class KvbmLifecycleTest {
     }
 
     @Test
+    void anInterruptedStopOfAnIdleCacheHasNothingToSay(CapturedOutput output) {
+        try (KvBlockManager manager = manager()) {
+            KvbmLifecycle lifecycle = started(manager, Duration.ofSeconds(30));
+            Thread.currentThread().interrupt();
+            lifecycle.stop();
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(output.getAll()).doesNotContain("WARN");
+        }
+    }
+
+    @Test
     void anInterruptedStopClosesAndSaysWhatIsOpen(CapturedOutput output) {
         try (KvBlockManager manager = manager()) {
             MemorySegment memory = memory(manager);

@@ -4,6 +4,8 @@ import java.io.IOException;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.boot.test.system.CapturedOutput;
 import org.springframework.boot.test.system.OutputCaptureExtension;
@@ -16,10 +18,12 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 @ExtendWith(OutputCaptureExtension.class)
 class CatalogFailureTest {
 
+    private static final String NAME = "spring.application.name=cluster";
+
     private static Throwable start(int port, String... more) {
         return catchThrowable(() -> new SpringApplicationBuilder(Instance.Application.class)
-                .properties("server.port=0", "spring.application.name=cluster", "spring.cloud.consul.host=127.0.0.1",
-                        "spring.cloud.consul.port=" + port, "kvbm.host.blocks=4", "kvbm.shutdown.delay=0s")
+                .properties("server.port=0", "spring.cloud.consul.host=127.0.0.1", "spring.cloud.consul.port=" + port,
+                        "kvbm.host.blocks=4", "kvbm.shutdown.delay=0s")
                 .properties(more)
                 .run("--spring.cloud.consul.enabled=true")
                 .close());
@@ -28,7 +32,7 @@ class CatalogFailureTest {
     @Test
     void aConsulThatIsNotThereIsNamedWithItsProperties(CapturedOutput output) throws IOException {
         int port = Instance.freePorts(1).getFirst();
-        assertThat(start(port)).hasRootCauseInstanceOf(IOException.class);
+        assertThat(start(port, NAME)).hasRootCauseInstanceOf(IOException.class);
         assertThat(output).contains("APPLICATION FAILED TO START",
                 "there is no answer from Consul at http://127.0.0.1:" + port + ".", "spring.cloud.consul.port",
                 "spring.cloud.consul.discovery.fail-fast=false", "spring.cloud.consul.enabled=false");
@@ -36,15 +40,17 @@ class CatalogFailureTest {
 
     @Test
     void withoutFailFastTheApplicationStartsWithoutIt() throws IOException {
-        assertThat(start(Instance.freePorts(1).getFirst(), "spring.cloud.consul.discovery.fail-fast=false")).isNull();
+        assertThat(start(Instance.freePorts(1).getFirst(), NAME, "spring.cloud.consul.discovery.fail-fast=false"))
+                .isNull();
     }
 
-    @Test
-    void anApplicationWithoutANameIsAskedForOne(CapturedOutput output) throws IOException {
+    @ParameterizedTest
+    @ValueSource(strings = {"unrelated=", "spring.application.name="})
+    void anApplicationWithoutANameIsAskedForOne(String name, CapturedOutput output) throws IOException {
         int port = Instance.freePorts(1).getFirst();
-        assertThat(start(port, "spring.application.name=", "server.port=" + port)).isNotNull();
-        assertThat(output).contains("APPLICATION FAILED TO START",
-                "This instance cannot be registered in Consul, as \":" + port + "\"", "Set spring.application.name");
+        assertThat(start(port, name, "server.port=" + port)).isNotNull();
+        assertThat(output).contains("APPLICATION FAILED TO START", "This instance has no name for Consul: \"",
+                port + "\" is made of", "Set spring.application.name");
     }
 
     @Test

@@ -168,7 +168,7 @@ class KvbmMetricsTest {
     }
 
     @Test
-    void withSixteenPeersAndAGpuThereAreFewerThanOneHundredAndFortySeries() {
+    void withSixteenPeersAndAGpuThereAreFewerThanOneHundredAndSixtySeries() {
         PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
         ObservationRegistry observations = ObservationRegistry.create();
         observations.observationConfig().observationHandler(new DefaultMeterObservationHandler(registry));
@@ -193,16 +193,22 @@ class KvbmMetricsTest {
             compute(manager, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9);
             SmallCache.awaitOffloaded(manager, 6);
             compute(manager, 1, 2, 3, 4, 5, 6, 7, 8, 9);
-            new TransferObservations(observations).begins(new TransferObserver.Way("take", "p2p", "host"), 1)
-                    .ended(1, null);
+            for (int arrived = 0; arrived <= 2; arrived++) {
+                take(observations).ended(arrived, null);
+            }
+            take(observations).ended(0, new IllegalStateException("broken"));
             assertThat(registry.scrape()).contains("kvbm_onboard_seconds_count", "kvbm_offload_seconds_count",
                     "kvbm_take_seconds_count",
                     "kvbm_peers{state=\"live\"} 16.0",
                     "kvbm_cluster_addresses 3.0");
-            assertThat(series(registry)).as(registry.scrape()).isBetween(alone + 1, 139L);
+            assertThat(series(registry)).as(registry.scrape()).isBetween(alone + 1, 159L);
         } finally {
             peers.forEach(KvBlockManager::close);
         }
+    }
+
+    private static TransferObserver.Copy take(ObservationRegistry observations) {
+        return new TransferObservations(observations).begins(new TransferObserver.Way("take", "p2p", "host"), 2);
     }
 
     private static long series(PrometheusMeterRegistry registry) {
