@@ -250,7 +250,7 @@ class FailureAnalysisTest {
                 .stream()
                 .filter(analyzer -> analyzer.getClass().getName().startsWith("io.kvbm."))
                 .toList();
-        assertThat(ours).hasSize(3);
+        assertThat(ours).hasSize(4);
         return ours.stream()
                 .map(analyzer -> analyzer.analyze(failure))
                 .filter(Objects::nonNull)
