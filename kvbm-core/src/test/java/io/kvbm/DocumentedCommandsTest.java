@@ -36,7 +36,9 @@ class DocumentedCommandsTest {
     /** How a command begins, and what runs it. */
     private static final Map<String, Script> RUN = Map.of(
             "mvn verify", new Script(".ci/run", "mvn verify"),
-            "mvn spring-boot:run", new Script(".ci/smoke", "readme \"mvn spring-boot:run"),
+            "mvn spring-boot:run", new Script(".ci/smoke", "readme \"mvn spring-boot:run\""),
+            "mvn spring-boot:run -Dspring-boot.run.arguments=--server.port=8081",
+            new Script(".ci/smoke", "readme \"mvn spring-boot:run -D\""),
             "curl -s localhost:8080/v1/completions",
             new Script(".ci/smoke", "readme \"curl -s localhost:8080/v1/completions\""),
             ".ci/gpu-suite", new Script(".ci/run", ".ci/gpu-suite"),
