@@ -13,17 +13,16 @@ MODULES = (
 ).split()
 
 
-def clean(text):
-    text = inspect.cleandoc(text).replace("\t", "    ").replace("\r", "")
-    text = "".join(c if c == "\n" or 32 <= ord(c) < 127 else " " for c in text)
-    text = re.sub(r"[=\-*~^#+_.]{6,}", "----", text)
-    text = re.sub(r"(?<=\S) {3,}", "  ", text)
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+def paragraphs_of(text):
+    """Each paragraph as one line of ASCII."""
+    text = "".join(c if c == "\n" or 32 <= ord(c) < 127 else " " for c in inspect.cleandoc(text))
+    text = re.sub(r"[=\-*~^#+_.]{6,}", "----", text).strip()
+    return [re.sub(r"\s+", " ", paragraph) for paragraph in re.split(r"\n{2,}", text)]
 
 
 def sentences_of(text):
-    """The text's first paragraph as one line, or None if it is not made of sentences."""
-    paragraph = re.sub(r"\s+", " ", text.split("\n\n")[0])
+    """The text's first paragraph, or None if it is not made of sentences."""
+    paragraph = paragraphs_of(text)[0]
     fits = 20 <= len(paragraph) <= 220 and paragraph[0].isupper() and paragraph.endswith(".")
     return paragraph if fits and re.fullmatch(r"[A-Za-z0-9 ,.'\"();:/_`-]+", paragraph) else None
 
@@ -45,7 +44,7 @@ def docstrings():
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_"
         ]
         for name, node in named:
-            paragraph = sentences_of(clean(ast.get_docstring(node) or ""))
+            paragraph = sentences_of(ast.get_docstring(node) or "")
             if paragraph:
                 found.append((name, paragraph))
     return found
@@ -55,11 +54,9 @@ def reference():
     """The paragraphs of the language reference that are made of sentences."""
     from pydoc_data.topics import topics
 
-    paragraphs = (
-        re.sub(r"\s+", " ", p) for name in sorted(topics) for p in clean(topics[name]).split("\n\n")
-    )
     return [
         p
-        for p in paragraphs
+        for name in sorted(topics)
+        for p in paragraphs_of(topics[name])
         if 80 <= len(p) <= 700 and p[0].isupper() and p.endswith(".") and "----" not in p
     ]

@@ -73,7 +73,8 @@ class AbandonedStreamTest {
         }
 
         await().atMost(Duration.ofSeconds(10))
-                .until(() -> manager.host().orElseThrow().stats().holders() == 0);
+                .until(() -> manager.host().orElseThrow().stats().holders() == 0
+                        && manager.stats().openSequences() == 0);
         assertThat(manager.host().orElseThrow().stats().registrations() - before).as("blocks computed of 56")
                 .isLessThan(50);
     }

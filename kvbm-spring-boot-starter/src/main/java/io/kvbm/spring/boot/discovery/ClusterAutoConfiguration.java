@@ -174,7 +174,7 @@ public final class ClusterAutoConfiguration {
     HttpLinks kvbmLinks(KvbmProperties properties, Membership membership) {
         return new HttpLinks(membership.signer(), InstantSource.system(),
                 HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1), membership.tls(),
-                positive("timeout", properties.cluster().timeout()), properties.transfer().timeout());
+                times(properties.cluster()).timeout(), properties.transfer().timeout());
     }
 
     @Bean
